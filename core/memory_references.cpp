@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// SPDX-FileCopyrightText: optee-mediator contributors
+
+#include "memory_references.hpp"
+
+#include "abi/smc.hpp"
+
+namespace optee {
+
+namespace {
+
+using abi::Command;
+using abi::ParamType;
+
+// The parameters that the ABI gives to a command. Sessions may have any; what they cannot use OP-TEE refuses itself.
+bool has_right_params(ShadowMessage const& message)
+{
+    switch (message.command()) {
+    case Command::open_session:
+    case Command::invoke_command: return true;
+    case Command::close_session:
+    case Command::cancel: return message.params() == 0;
+    case Command::register_shm:
+        // Exactly this: OP-TEE reads a NULL or a contiguous buffer as the address of a page list.
+        return message.params() == 1 &&
+               message.param(0).attributes ==
+                   (static_cast<std::uint64_t>(ParamType::tmem_output) | abi::Attribute::noncontiguous);
+    case Command::unregister_shm:
+        return message.params() == 1 &&
+               message.param(0).attributes == static_cast<std::uint64_t>(ParamType::rmem_input);
+    }
+    return false; // not covered: a message with another command was refused when it was read
+}
+
+} // namespace
+
+Status MemoryReferences::prepare(VmContext& vm, ShmRegistry& registry, ShadowMessage& message)
+{
+    references_ = {};
+    if (!has_right_params(message))
+        return Error::bad_parameters;
+    for (std::uint32_t i = 0; i != message.params(); ++i)
+        MEDIATOR_RETURN_IF_ERROR(prepare_param(vm, registry, message, i));
+    return {};
+}
+
+Status MemoryReferences::prepare_param(VmContext& vm,
+                                       ShmRegistry& registry,
+                                       ShadowMessage& message,
+                                       std::uint32_t index)
+{
+    auto const guest = message.param(index);
+    auto const null_allowed = (vm.granted_capabilities() & abi::SecureCapability::memref_null) != 0;
+    MEDIATOR_ASSIGN_OR_RETURN(auto judged, judge(guest, index, null_allowed));
+    auto const& rmem = judged.forwarded.rmem;
+
+    switch (judged.needs) {
+    case ParamNeeds::nothing:      break;
+    case ParamNeeds::pages_pinned: {
+        auto const registers = message.command() == Command::register_shm;
+        MEDIATOR_RETURN_IF_ERROR(
+            share(vm, registry, guest.tmem, registers ? Purpose::registering : Purpose::temporary, index));
+        break;
+    }
+    case ParamNeeds::registered_memory:
+        if (message.command() == Command::unregister_shm) {
+            MEDIATOR_ASSIGN_OR_RETURN(auto const memory, registry.begin_unregister(Cookie{rmem.cookie}));
+            // not covered: that there is no place, for it is the only reference of such a call
+            MEDIATOR_RETURN_IF_ERROR(push({memory, Purpose::unregistering, index, std::nullopt}));
+            judged.forwarded.rmem = {.offset = 0, .size = 0, .cookie = rmem.cookie};
+        } else {
+            MEDIATOR_ASSIGN_OR_RETURN(auto const memory,
+                                      registry.use_registered(Cookie{rmem.cookie}, rmem.offset, rmem.size));
+            if (auto pushed = push({memory, Purpose::registered_use, index, std::nullopt}); !pushed.ok()) {
+                registry.end_use(memory);
+                return pushed.error();
+            }
+        }
+        break;
+    }
+    message.set_param(index, judged.forwarded, judged.copy_back);
+    return {};
+}
+
+Status MemoryReferences::share(
+    VmContext& vm, ShmRegistry& registry, abi::TmemParam const& tmem, Purpose purpose, std::uint32_t index)
+{
+    auto const buffer = Ipa::from_raw(tmem.buffer);
+    auto const kind = purpose == Purpose::registering ? ShmKind::registered : ShmKind::temporary;
+    MEDIATOR_ASSIGN_OR_RETURN(
+        auto const memory,
+        registry.add(
+            vm, {.cookie = Cookie{tmem.cookie}, .kind = kind, .offset = buffer.page_offset(), .size = tmem.size}));
+    GuestPageList const list{buffer.page_base(), map(memory)->pages};
+    if (auto pushed = push({memory, purpose, index, list}); !pushed.ok()) {
+        registry.forget_name(vm, memory);
+        registry.erase(vm, memory);
+        return pushed.error();
+    }
+    return {};
+}
+
+Status MemoryReferences::push(Reference const& reference)
+{
+    for (auto& place : references_) {
+        if (!place) {
+            place = reference;
+            return {};
+        }
+    }
+    return Error::bad_parameters; // more than a command can carry: refused before there is work
+}
+
+Result<Progress> MemoryReferences::translate(VmContext& vm, ShadowMessage const& message, Budget& budget)
+{
+    for (auto& reference : references_) {
+        if (!reference || !reference->guest_list)
+            continue;
+        MappedShm const memory = map(reference->memory);
+        MEDIATOR_ASSIGN_OR_RETURN(auto const progress, reference->guest_list->translate(vm, memory->list, budget));
+        if (progress == Progress::preempted)
+            return Progress::preempted;
+        reference->guest_list = std::nullopt;
+        message.set_buffer(reference->param, memory->list.first_page().plus(memory->offset));
+    }
+    return Progress::done;
+}
+
+// True when nothing has to be released: the buffer is where it belongs after the call.
+bool MemoryReferences::stays(ShmRegistry& registry, Reference const& reference, bool tee_agreed)
+{
+    switch (reference.purpose) {
+    case Purpose::registered_use: registry.end_use(reference.memory); return true;
+    case Purpose::registering:
+        if (tee_agreed)
+            registry.set_live(reference.memory);
+        return tee_agreed;
+    case Purpose::unregistering:
+        if (!tee_agreed)
+            registry.cancel_unregister(reference.memory);
+        return !tee_agreed;
+    case Purpose::temporary:
+    case Purpose::leaving: return false;
+    }
+    __builtin_unreachable();
+}
+
+void MemoryReferences::settle(VmContext& vm, ShmRegistry& registry, bool tee_agreed)
+{
+    for (auto& reference : references_) {
+        if (!reference)
+            continue;
+        if (stays(registry, *reference, tee_agreed)) {
+            reference = std::nullopt;
+        } else {
+            registry.forget_name(vm, reference->memory);
+            reference->purpose = Purpose::leaving;
+        }
+    }
+}
+
+Progress MemoryReferences::release(VmContext& vm, ShmRegistry& registry, Budget& budget)
+{
+    for (auto& reference : references_) {
+        if (!reference)
+            continue;
+        if (map(reference->memory)->list.release(vm, budget) == Progress::preempted)
+            return Progress::preempted;
+        registry.erase(vm, reference->memory);
+        reference = std::nullopt;
+    }
+    return Progress::done;
+}
+
+} // namespace optee
