@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-FileCopyrightText: optee-mediator contributors */
+
+/* What the files of the Xen port share. */
+
+#ifndef OPTEE_MEDIATOR_XEN_PORT_H
+#define OPTEE_MEDIATOR_XEN_PORT_H
+
+#include <xen/sched.h>
+
+#include <optee_mediator/mediator.h>
+
+/* Written by ports/xen/overlay: what this version of Xen has. */
+#include "xen_features.h"
+
+/*
+ * The domain's VM; NULL for a domain without TEE, which costs nothing but this
+ * pointer. Constant while the domain's vCPUs run: it is set before they start
+ * and cleared after they stopped for ever.
+ */
+static inline struct optee_mediator_vm *domain_vm(const struct domain *d)
+{
+    return d->arch.tee;
+}
+
+/*
+ * For readers that are not vCPUs of the domain: the VM cannot be freed between
+ * the two calls. Keep it short, a domain's destruction waits for it.
+ * lock_domain_vm() returns NULL, also with the lock held, for a domain that
+ * has no TEE (any more).
+ */
+const struct optee_mediator_vm *lock_domain_vm(const struct domain *d);
+void unlock_domain_vm(void);
+
+/* Prints all counters of the VM. The caller keeps it from being freed. */
+void print_counters(const struct domain *d, const struct optee_mediator_vm *vm);
+
+/*
+ * optee-mediator-record on the command line: what goes to OP-TEE and what comes
+ * back. record_smc() is false when nothing is recorded; no lock may be held.
+ */
+struct recorded_smc {
+    uint64_t message;          /* the call's page; 0: no yielding call */
+    uint32_t client, function, number;
+    bool own_argument;
+};
+bool record_smc(struct recorded_smc *smc, const uint64_t *a);
+void record_answer(const struct recorded_smc *smc, const uint64_t *a);
+
+/* Called once, when OP-TEE was found. */
+void register_debug_keys(void);
+
+#endif /* OPTEE_MEDIATOR_XEN_PORT_H */
