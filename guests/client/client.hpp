@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// SPDX-FileCopyrightText: optee-mediator contributors
+
+#pragma once
+
+// What the program does, by its first argument. Each prints facts (stack/features/evidence.py) and returns an exit status.
+
+namespace client {
+
+/// One buffer of 16 MiB, 256 of 64 KiB, and where sharing ends.
+int share();
+
+/// A TA works in a buffer of 16 MiB, or of 64 KiB where that is too much: does OP-TEE serve this VM?
+int once();
+
+/// Works until it is killed, in a way of its own: `wait`, `load`, `encrypt`, `register`. Says when the work has begun.
+int work(char const* way);
+
+/// What OP-TEE has allocated, for this VM and for all.
+int memory(char const* when);
+
+} // namespace client
