@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from stack import build_optee, build_xen, command, report, selection, shell, trace, versions
+from stack import attack, build_optee, build_xen, command, report, selection, shell, trace, versions
 from stack.boot import HOSTILE, VICTIM, Boot, Limits, Outcome
 from stack.cache import Cache
 from stack.errors import StackError
@@ -31,7 +31,6 @@ BOOT_STAGE = "guests run xtest"
 BOTH = "both"
 _TRACED_PACKAGES = ("optee-os", "linux-image-arm64", "optee-client", "optee-test")    # as far as they are in use
 _FULL = Limits(silence=1500, xtest=5400)
-_ATTACK = Limits(silence=180, xtest=900)
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -62,7 +61,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
                         help="no dom0 and no toolstack: Xen makes the domUs that its device tree describes")
     parser.add_argument("--mediator", choices=(*build_xen.MEDIATORS, BOTH),
                         help="default: ours; patched is upstream's, with our patches to the rest of Xen, which --dom0less "
-                             "needs; with --features: both ours and upstream's, each in a boot of its own")
+                             "needs; with --features or --attack: both ours and upstream's, each in a boot of its own")
     parser.add_argument("--guests", type=int, default=2, metavar="N",
                         help=f"domUs beside dom0, 0 to {MOST_GUESTS}; default 2; --attack has its own")
     parser.add_argument("--rounds", type=int, default=features.DEFAULT_ROUNDS, metavar="N",
@@ -81,8 +80,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         parser.error(f"--guests {parsed.guests}: OP-TEE is built for dom0 and up to {MOST_GUESTS} domUs")
     if parsed.mediator is None:
         parsed.mediator = BOTH if parsed.features else "ours"
-    if parsed.mediator == BOTH and not parsed.features:
-        parser.error("--mediator both: only --features compares them; for anything else name one")
+    if parsed.mediator == BOTH and not (parsed.features or parsed.attack):
+        parser.error("--mediator both: only --features and --attack compare them; for anything else name one")
     if parsed.rounds < 1:
         parser.error(f"--rounds {parsed.rounds}: at least one")
     if parsed.trace is not None and (parsed.mediator != "ours" or parsed.dom0less):
@@ -94,7 +93,7 @@ def choose_tests(arguments: argparse.Namespace) -> tuple[Selection, Limits]:
     """What runs, and how long it may take."""
     cases = selection.load()
     if arguments.attack:
-        return selection.quick(cases), _ATTACK
+        return selection.quick(cases), attack.limits()
     if arguments.quick:
         return selection.quick(cases), Limits(xtest=900)
     if arguments.full:
@@ -122,23 +121,41 @@ def guest_names(count: int) -> list[str]:
     return [f"domu{number}" for number in range(1, count + 1)]
 
 
-def test(cache: Cache, progress: Progress, arguments: argparse.Namespace, results: Results) -> int:
-    """Boots, runs xtest in every guest, or attacks beside one, and tells the result."""
+def boot(folder: Path, progress: Progress, arguments: argparse.Namespace, results: Results, mediator: str) -> Outcome:
+    """One boot: xtest in every guest, or a hostile guest beside one."""
     chosen, limits = choose_tests(arguments)
     names = guest_names(1 if arguments.attack else arguments.guests)
-    folder = command.run_folder(cache)
     reports = {HOSTILE: TapRun(), VICTIM: TapRun()} if arguments.attack else {}
     job = Job(names, chosen.arguments, limits.xtest, limits.domus_ready, record=arguments.trace is not None,
               hostile=results.hostile if reports else None)
     guests = [GuestRun(name) for name in (names if reports or arguments.dom0less else ("dom0", *names))]
-    progress.begin(BOOT_STAGE)
+    progress.begin(boot_stage(arguments, mediator))
     progress.guests = guests
     progress.expected_cases = chosen.expected
-    images = results.images[arguments.mediator]
+    images = results.images[mediator]
     if arguments.dom0less:
-        outcome = StaticBoot(StaticMachine(folder, images, job, progress), guests, limits, progress).run()
-    else:
-        outcome = Boot(Machine(folder, images, job, progress), guests, limits, progress, reports).run()
+        return StaticBoot(StaticMachine(folder, images, job, progress), guests, limits, progress).run()
+    return Boot(Machine(folder, images, job, progress), guests, limits, progress, reports).run()
+
+
+def compare_attacks(cache: Cache, progress: Progress, arguments: argparse.Namespace, results: Results) -> int:
+    """The hostile guest under each mediator, one after the other."""
+    folder = command.run_folder(cache)
+    outcomes = {}
+    for mediator in mediators(arguments):
+        logs = folder / mediator
+        logs.mkdir()
+        outcomes[mediator] = boot(logs, progress, arguments, results, mediator)
+        progress.end("" if outcomes[mediator].passed else "failed")
+    chosen, _ = choose_tests(arguments)
+    return attack.finish(attack.Comparison(outcomes, chosen.title), arguments.report, folder, progress, arguments.keep)
+
+
+def test(cache: Cache, progress: Progress, arguments: argparse.Namespace, results: Results) -> int:
+    """Boots, runs xtest in every guest, or attacks beside one, and tells the result."""
+    chosen, _ = choose_tests(arguments)
+    folder = command.run_folder(cache)
+    outcome = boot(folder, progress, arguments, results, arguments.mediator)
     if arguments.trace is not None:
         outcome.problems += trace.write(outcome.trace, outcome.domains, arguments.trace, trace_head(outcome, chosen, results))
     progress.end("" if outcome.passed else "failed")
@@ -150,9 +167,9 @@ def test(cache: Cache, progress: Progress, arguments: argparse.Namespace, result
         shutil.rmtree(folder, ignore_errors=True)
         return 0
     print(f"logs: {folder}")
-    if reports and arguments.mediator != "ours":
+    if arguments.attack and arguments.mediator != "ours":
         # What another mediator does not withstand is no failure of ours.
-        return 0 if reports[HOSTILE].planned is not None else 1
+        return 0 if outcome.reports[HOSTILE].planned is not None else 1
     if not outcome.passed:
         print("advice: read guest-NAME.log of the guest that failed, console.log for Xen and dom0's kernel; "
               "docs/stack.md, 'When a run fails'")
@@ -178,11 +195,17 @@ def open_shell(cache: Cache, progress: Progress, arguments: argparse.Namespace, 
     return shell.run(Machine(folder, images, job, progress))
 
 
+def boot_stage(arguments: argparse.Namespace, mediator: str) -> str:
+    """The name of a boot's stage on the screen."""
+    return f"attacks under {mediator}" if arguments.attack else BOOT_STAGE
+
+
 def boot_stages(arguments: argparse.Namespace) -> list[str]:
     """The stages after the preparation."""
     if arguments.prepare or arguments.update_versions or arguments.shell:
         return []
-    return [features.stage(mediator) for mediator in mediators(arguments)] if arguments.features else [BOOT_STAGE]
+    stage = features.stage if arguments.features else lambda mediator: boot_stage(arguments, mediator)
+    return [stage(mediator) for mediator in mediators(arguments)]
 
 
 def main() -> int:
@@ -207,6 +230,8 @@ def work(cache: Cache, progress: Progress, arguments: argparse.Namespace) -> int
     if measured:
         return features.run(command.run_folder(cache), progress, results.images, results.client, measured, arguments.report,
                             arguments.keep)
+    if arguments.mediator == BOTH:
+        return compare_attacks(cache, progress, arguments, results)
     return test(cache, progress, arguments, results)
 
 
