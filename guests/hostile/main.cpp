@@ -24,9 +24,10 @@ std::span<Case const> group(std::size_t number)
     case 4:  return attacks_on_the_registry();
     case 5:  return attacks_on_rpc();
     case 6:  return attacks_on_rpc_memory();
-    case 7:  return attacks_on_resources();
-    case 8:  return races();
-    case 9:  return attacks_on_lifetime();
+    case 7:  return attacks_on_rpc_arguments();
+    case 8:  return attacks_on_resources();
+    case 9:  return races();
+    case 10: return attacks_on_lifetime();
     default: return {};
     }
 }

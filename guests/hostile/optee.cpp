@@ -27,6 +27,15 @@ Word from_halves(Word high, Word low)
     return high << 32 | (low & 0xffffffff);
 }
 
+/// Behind the parameters that the message says it has, or nowhere if that is not in its page.
+Message* room_of(Message& message)
+{
+    auto const begins = bytes_of_message(message.header.param_count);
+    if (begins + bytes_of_message(abi::max_rpc_params) > page_bytes)
+        return nullptr;
+    return reinterpret_cast<Message*>(reinterpret_cast<Page&>(message).bytes + begins);
+}
+
 Message* argument_of(Word cookie)
 {
     for (auto const& argument : arguments)
@@ -90,6 +99,17 @@ Call::Call(Message& message)
     go({{raw(SmcFunction::call_with_arg), at >> 32, at & 0xffffffff, abi::shm_cached}});
 }
 
+Call::Call(RoomBehind, Message& message) : room_{room_of(message)}
+{
+    auto const at = address_of(&message);
+    go({{raw(SmcFunction::call_with_rpc_arg), at >> 32, at & 0xffffffff}});
+}
+
+Call::Call(Word cookie, Word offset, Message& message) : room_{room_of(message)}
+{
+    go({{raw(SmcFunction::call_with_regd_arg), cookie >> 32, cookie & 0xffffffff, offset}});
+}
+
 Call::Call(Word function, Registers const& registers)
 {
     auto all = registers;
@@ -113,7 +133,8 @@ bool Call::is_rpc() const
 
 Message& Call::request() const
 {
-    auto* const page = argument_of(from_halves(last_.x[1], last_.x[2]));
+    auto const cookie = from_halves(last_.x[1], last_.x[2]);
+    auto* const page = cookie == 0 && room_ != nullptr ? room_ : argument_of(cookie);
     if (page == nullptr) {
         static Message nothing;
         expect(false, "the RPC names a page that this guest gave");

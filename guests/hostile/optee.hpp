@@ -64,10 +64,23 @@ Page& page_list(Word first_page, std::size_t pages);
 /// a0 of a call that went its way; its message tells the rest.
 inline constexpr Word ended_well = 0;
 
+/// Says that a call brings the room for its RPCs with it: CALL_WITH_RPC_ARG.
+struct RoomBehind {};
+inline constexpr RoomBehind room_behind{};
+
+/// A message of so many parameters, or the argument of an RPC.
+constexpr std::size_t bytes_of_message(std::size_t params)
+{
+    return abi::header_bytes + params * abi::param_bytes;
+}
+
 /// A yielding call. Interrupts are nobody's business but OP-TEE's: such a call goes on at once.
 class Call {
 public:
     explicit Call(Message&);
+    Call(RoomBehind, Message&);
+    /// CALL_WITH_REGD_ARG: the message is in registered memory, and this guest finds it at `message`.
+    Call(Word cookie, Word offset, Message& message);
     Call(Word function, Registers const&); ///< any other way to begin one
 
     Word a0() const { return last_.x[0] & 0xffffffff; }
@@ -97,6 +110,7 @@ private:
     void go(Registers const&);
 
     Registers last_;
+    Message* room_ = nullptr; ///< for requests, if the call brought some
     bool keeps_interrupts_ = false;
 };
 

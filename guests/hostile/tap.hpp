@@ -39,6 +39,7 @@ std::span<Case const> attacks_on_page_lists();
 std::span<Case const> attacks_on_the_registry();
 std::span<Case const> attacks_on_rpc();
 std::span<Case const> attacks_on_rpc_memory();
+std::span<Case const> attacks_on_rpc_arguments();
 std::span<Case const> attacks_on_resources();
 std::span<Case const> races();
 std::span<Case const> attacks_on_lifetime();
