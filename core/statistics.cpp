@@ -30,6 +30,7 @@ char const* counter_name(Counter counter)
     case Counter::thread_limit:                        return "thread_limit";
     case Counter::bad_address:                         return "bad_address";
     case Counter::bad_command:                         return "bad_command";
+    case Counter::not_available:                       return "not_available";
     case Counter::resume_failed:                       return "resume_failed";
     case Counter::bad_parameters:                      return "bad_parameters";
     case Counter::out_of_memory:                       return "out_of_memory";

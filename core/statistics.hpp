@@ -36,6 +36,7 @@ enum class Counter : std::uint32_t {
     thread_limit,
     bad_address,
     bad_command,
+    not_available, ///< all threads are in quarantine
     resume_failed,
     bad_parameters,
     out_of_memory,

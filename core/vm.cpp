@@ -101,8 +101,7 @@ void Vm::move(VmState to)
 void Vm::start_call(MessageLocation const& location, optee_smc_frame& frame)
 {
     if (!context_.statistics.add_within(Counter::calls_live, 1, threads())) {
-        context_.statistics.add(Counter::thread_limit);
-        frame.a[0] = static_cast<std::uint32_t>(abi::ReturnCode::thread_limit);
+        refuse_call(frame);
         return;
     }
     // The count goes up before a slot is taken, and down after it is free: so there is one for this call. A search that
@@ -116,6 +115,16 @@ void Vm::start_call(MessageLocation const& location, optee_smc_frame& frame)
     CallRun run{context_, registry_, call, *slot, frame};
     run.begin(location);
     run_ended(run, *slot);
+}
+
+// A guest that hears ETHREAD_LIMIT waits for one of its calls to end. Calls in quarantine never do: when there are no
+// others it is told that there is no service any more.
+void Vm::refuse_call(optee_smc_frame& frame)
+{
+    auto const is_for_ever = context_.statistics.value(Counter::calls_quarantined) >= threads();
+    context_.statistics.add(is_for_ever ? Counter::not_available : Counter::thread_limit);
+    frame.a[0] =
+        static_cast<std::uint32_t>(is_for_ever ? abi::ReturnCode::not_available : abi::ReturnCode::thread_limit);
 }
 
 void Vm::resume_call(CallHandle handle, optee_smc_frame& frame)

@@ -101,6 +101,7 @@ private:
     Progress release_memory(Budget& budget);
 
     std::span<YieldingCall> calls() { return {reinterpret_cast<YieldingCall*>(this + 1), made_slots_}; }
+    void refuse_call(optee_smc_frame& frame);
     void run_ended(CallRun const& run, std::uint32_t slot);
 
     VmContext context_;

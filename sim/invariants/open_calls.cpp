@@ -70,7 +70,10 @@ std::uint32_t OpenCalls::calls() const
 OpenCalls::Ticket OpenCalls::enter(Vm& vm, std::uint64_t a0, std::uint64_t a3, bool is_alone)
 {
     auto const function = static_cast<std::uint32_t>(a0);
-    Visit visit{.function = function, .begins_call = begins_call(function), .limit = limit_of(vm)};
+    Visit visit{.function = function,
+                .begins_call = begins_call(function),
+                .limit = limit_of(vm),
+                .lost = vm.counter("calls_quarantined")};
     if (is_alone)
         visit.held = Possessions::of(vm);
     std::lock_guard const guard{mutex_};
@@ -115,6 +118,9 @@ void OpenCalls::check_progress(Vm& vm, Visit const& visit, Answer const& answer)
         return;
     auto const limit = std::min(visit.limit, limit_of(vm)); // the policy may change at any time
     auto const busy = visit.others + vm.counter("calls_quarantined");
+    if (visit.begins_call && answer.a0() == abi::ret::thread_limit &&
+        visit.lost >= std::max(visit.limit, limit_of(vm)))
+        vm.machine().broken(Invariant::i17, "a call is told to wait for others, and none of them will ever end");
     if (visit.begins_call && answer.a0() == abi::ret::thread_limit && busy < limit)
         vm.machine().broken(Invariant::i17,
                             "a call is turned away for want of threads, but the VM's are not all busy: " +

@@ -30,6 +30,7 @@ public:
         bool was_waiting = false;              ///< a call waited under the handle
         bool is_contested = false;             ///< another vCPU came with it meanwhile
         std::uint32_t limit = 0;               ///< of calls at once
+        std::uint64_t lost = 0;                ///< calls in quarantine when it began
         std::uint32_t others = 0;              ///< calls besides this one, at most, while it was inside
         std::optional<Possessions> held{};     ///< what the VM had, if no other entry was under way
     };
@@ -39,8 +40,8 @@ public:
 
     Ticket enter(Vm&, std::uint64_t a0, std::uint64_t a3, bool is_alone);
     /// I6: an answer is taken only from a handle that waits, once. I16: an entry that comes to nothing leaves nothing.
-    /// I17: a call is turned away for want of threads only while all that the VM may have are busy, and a handle that
-    /// was given out is not refused. What OP-TEE itself answered is not judged.
+    /// I17: a call is turned away for want of threads only while all that the VM may have are busy and one may end,
+    /// and a handle that was given out is not refused. What OP-TEE itself answered is not judged.
     /// `was_alone`: so far; asked again after figures were read.
     void leave(Vm&, Ticket, Answer const&, std::function<bool()> const& was_alone);
 

@@ -427,7 +427,16 @@ ATTACK(L15,
         for (auto const function : {abi::smc::exchange_capabilities, abi::smc::disable_shm_cache})
             EXPECT_TRUE(is_error(ask(vm(), function).a0())) << function;
     }
-    EXPECT_TRUE(is_error(ask_on(0, vm(), busy.call.serve_rpc().value()).a0()));
+    for (auto* const waiting : {&busy.call, &busy.loading.call, &busy.offer.call})
+        EXPECT_TRUE(is_error(ask_on(0, vm(), waiting->serve_rpc().value()).a0()));
+    // Nothing can come back any more: who is told to wait for a thread would wait for ever.
+    for (unsigned n = 0; n < 3; ++n) {
+        auto call = guest().begin_invoke(memory, command::memory_invert, {temporary_inout(brief)});
+        call.run_on(0);
+        EXPECT_EQ(call.last().a0(), abi::ret::not_available);
+        EXPECT_EQ(call.last().work.smcs, 0u);
+    }
+    EXPECT_EQ(vm().counter("not_available"), 3u);
     EXPECT_GE(vm().pins(), pins);
     EXPECT_EQ(vm().destroy(), OPTEE_MEDIATOR_QUARANTINED);
     EXPECT_GE(vm().pins(), pins);

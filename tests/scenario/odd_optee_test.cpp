@@ -125,6 +125,32 @@ INSTANTIATE_TEST_SUITE_P(Of,
                                          std::pair{0xfffe'ffffu, abi::ret::bad_command},
                                          std::pair{abi::ret::unknown_function, abi::ret::unknown_function}));
 
+TEST(OddOptee, ThatLosesEveryThreadLeavesNoneToWaitFor)
+{
+    auto machine = Machine::with_one_vm().boot();
+    auto& vm = machine.vm(0);
+    LinuxGuest guest{vm, plain_driver};
+    auto policy = machine.default_policy();
+    policy.threads = 2;
+    vm.set_policy(policy);
+    auto const session = guest.open(App::clock).session;
+    auto const gets_time = [&] {
+        return guest.begin_invoke(session, command::clock_get, {value_out(), value_in(1)});
+    };
+    auto waits = gets_time();
+    ASSERT_TRUE(run_until_command(waits, abi::rpc_cmd::get_time));
+    machine.optee().answer_next(abi::smc::call_with_arg, abi::ret::unknown_function);
+    EXPECT_EQ(gets_time().start_on(0).a0(), abi::ret::unknown_function);
+    EXPECT_EQ(gets_time().start_on(0).a0(), abi::ret::thread_limit); // the first may still end
+    machine.optee().answer_next(abi::smc::return_from_rpc, abi::ret::unknown_function);
+    waits.answer_on(0);
+    EXPECT_EQ(gets_time().start_on(0).a0(), abi::ret::not_available);
+    policy.threads = 3;
+    vm.set_policy(policy);
+    EXPECT_TRUE(works(guest));
+    expect_clean_end(machine);
+}
+
 TEST(OddOptee, ThatDoesNotKnowAThreadThatItSuspendedMakesTheCallQuarantined)
 {
     auto machine = Machine::with_one_vm().boot();
