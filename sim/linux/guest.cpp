@@ -246,6 +246,15 @@ std::uint64_t LinuxGuest::take_slot(std::uint32_t vcpu)
     return first;
 }
 
+void LinuxGuest::prepare_messages(std::uint32_t count, std::uint32_t vcpu)
+{
+    std::vector<std::uint64_t> slots;
+    while (has_rpc_arguments() && slots.size() < count)
+        slots.push_back(take_slot(vcpu));
+    for (auto const slot : slots)
+        give_slot(slot);
+}
+
 void LinuxGuest::give_slot(std::uint64_t slot)
 {
     std::lock_guard const guard{mutex_};

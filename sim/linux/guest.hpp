@@ -42,6 +42,8 @@ public:
     CallResult register_shm(Shm const&, std::uint32_t vcpu = 0);
     CallResult unregister_shm(Shm const&, std::uint32_t vcpu = 0);
     void free_shm(Shm const&, std::uint32_t vcpu = 0); ///< unregisters it when it is registered
+    /// Registers the memory for so many messages at once, so that no call has to wait for that.
+    void prepare_messages(std::uint32_t count, std::uint32_t vcpu = 0);
     GuestMemory& memory() { return memory_; }
     void fill(Shm const&, std::vector<std::uint8_t> const&);
     std::vector<std::uint8_t> contents(Shm const&) const;

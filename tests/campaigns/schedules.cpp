@@ -93,8 +93,10 @@ std::vector<Plan> pairs_of(std::uint32_t operations)
                 auto const is_twin = 2 * first == operations && other < one;
                 auto const is_futile = (has(one, Operation::resume_other) && !has(other, Operation::begin)) ||
                                        (has(other, Operation::resume_other) && !has(one, Operation::begin));
-                if (!is_twin && !is_futile)
-                    pairs.push_back(pair_of(one, other));
+                if (is_twin || is_futile)
+                    continue;
+                for (auto const uses_rpc_arguments : {false, true})
+                    pairs.push_back(pair_of(one, other, uses_rpc_arguments));
             }
     return pairs;
 }

@@ -196,7 +196,7 @@ private:
     void one_life(Vm& vm, std::uint64_t seed)
     {
         Random random{seed};
-        LinuxGuest guest{vm, {.uses_rpc_arguments = false, .enables_shm_cache = random.below(2) == 0}};
+        LinuxGuest guest{vm, {.uses_rpc_arguments = random.below(2) == 0, .enables_shm_cache = random.below(2) == 0}};
         failures_ += guest.probe() ? 0u : 1u;
         std::vector<Client> clients;
         for (std::uint32_t vcpu = 0; vcpu < vcpus; ++vcpu)

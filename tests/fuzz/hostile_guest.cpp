@@ -169,7 +169,8 @@ Ipa HostileGuest::list(Bytes& bytes, std::uint32_t n, std::uint64_t pages)
             at = next;
             slot = 0;
         }
-        auto entry_page = vm_.ram(Layout::data + (kind + entry) % Layout::data_pages);
+        auto entry_page = (kind & 0x40) != 0 ? vm_.ram(Layout::messages + (kind + entry) % Layout::message_pages)
+                                             : vm_.ram(Layout::data + (kind + entry) % Layout::data_pages);
         if (kind % 8 == 7 && entry == bytes.below(4))
             entry_page = any_address(bytes);
         vm_.poke(Ipa{at.raw + slot++ * 8}, entry_page.raw);
@@ -272,11 +273,42 @@ void HostileGuest::call(Bytes& bytes, std::uint32_t vcpu)
         abi::cmd::stop_async_notif,
     };
     auto const cmd = static_cast<std::uint32_t>(bytes.value(commands));
-    auto const at = page(bytes, Layout::messages, Layout::message_pages);
+    auto at = vm_.ram(0);
+    auto form = Form::with_arg;
+    if (mixes_ && bytes.flag()) {
+        at = vm_.ram(bytes.byte() % Layout::pages);
+    } else {
+        // One byte, so that scripts from before there were forms mean what they meant.
+        auto const choice = bytes.byte();
+        static constexpr std::array forms{Form::with_arg, Form::with_arg, Form::with_rpc_arg, Form::with_regd_arg};
+        at = vm_.ram(Layout::messages + choice % Layout::message_pages);
+        form = forms[choice >> 6];
+    }
     write_message(bytes, at, cmd);
-    auto const answer =
-        vm_.smc(vcpu, {{abi::smc::call_with_arg, abi::high(at.raw), abi::low(at.raw), 0, 0, 0, 0, 0}});
-    take({{}, at, cmd}, answer);
+    auto const registers = call_registers(bytes, form, at);
+    take({{}, at, cmd, form == Form::with_arg ? Ipa{0} : room_behind(at)}, vm_.smc(vcpu, registers));
+}
+
+Registers HostileGuest::call_registers(Bytes& bytes, Form form, Ipa at)
+{
+    switch (form) {
+    case Form::with_arg: break;
+    case Form::with_rpc_arg:
+        return {{abi::smc::call_with_rpc_arg, abi::high(at.raw), abi::low(at.raw), 0, 0, 0, 0, 0}};
+    case Form::with_regd_arg: {
+        auto const buffer = cookie(bytes);
+        auto const place = bytes.byte();
+        auto const offset = place % Layout::message_pages * abi::page + 8 * (place / 32);
+        return {{abi::smc::call_with_regd_arg, abi::high(buffer), abi::low(buffer), offset, 0, 0, 0, 0}};
+    }
+    }
+    return {{abi::smc::call_with_arg, abi::high(at.raw), abi::low(at.raw), 0, 0, 0, 0, 0}};
+}
+
+Ipa HostileGuest::room_behind(Ipa message) const
+{
+    auto const params = vm_.peek<std::uint32_t>(Ipa{message.raw + abi::arg::num_params});
+    return Ipa{message.raw + abi::arg::bytes(std::min(params, abi::max_params))};
 }
 
 void HostileGuest::take(OpenCall call, Answer const& answer)
@@ -327,7 +359,9 @@ Registers HostileGuest::serve(Bytes& bytes, OpenCall const& call)
         registers.a[5] = abi::low(name);
     } else if (rpc == abi::rpc::command) {
         auto const found = arguments_.find(abi::joined(registers.a[1], registers.a[2]));
-        if (found != arguments_.end())
+        if (call.room.raw != 0)
+            serve_command(bytes, call.room);
+        else if (found != arguments_.end())
             serve_command(bytes, found->second);
     }
     if (bytes.byte() == 0xff) {

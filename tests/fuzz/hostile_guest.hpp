@@ -52,7 +52,9 @@ private:
         Registers asked; ///< the RPC, as it stands in the registers
         Ipa message;
         std::uint32_t cmd;
+        Ipa room{0}; ///< behind the message, for the argument of its RPCs, if it came with one
     };
+    enum class Form : std::uint8_t { with_arg, with_rpc_arg, with_regd_arg };
 
     void take(OpenCall, Answer const&);
     Registers serve(Bytes&, OpenCall const&);
@@ -61,6 +63,8 @@ private:
     abi::Param param(Bytes&, std::uint32_t n);
     abi::Param any_param(Bytes&, std::uint32_t n);
     Ipa list(Bytes&, std::uint32_t n, std::uint64_t pages);
+    Registers call_registers(Bytes&, Form, Ipa message);
+    Ipa room_behind(Ipa message) const;
     Ipa page(Bytes&, std::uint64_t purpose, std::uint64_t pages);
     Ipa any_address(Bytes&);
     Ipa odd_list(Bytes&); ///< where no page list is, unless the script mixes purposes

@@ -14,6 +14,7 @@ namespace sim::schedule {
 namespace {
 
 constexpr std::uint64_t ram_pages = 96; ///< of a VM: few, a world is made for each schedule
+constexpr std::string_view with_rpc_arguments = "rpc_arg:";
 
 } // namespace
 
@@ -77,27 +78,31 @@ bool Plan::has(std::size_t vm, Operation operation) const
     });
 }
 
-Plan pair_of(Script first, Script second)
+Plan pair_of(Script first, Script second, bool uses_rpc_arguments)
 {
     Plan plan;
+    plan.uses_rpc_arguments = uses_rpc_arguments;
     plan.vms = {{std::move(first), std::move(second)}};
     return plan;
 }
 
 std::string text_of(Plan const& plan)
 {
-    std::string text;
-    for (auto const& vm : plan.vms) {
-        if (!text.empty())
+    std::string text{plan.uses_rpc_arguments ? with_rpc_arguments : std::string_view{}};
+    for (std::size_t vm = 0; vm < plan.vms.size(); ++vm) {
+        if (vm != 0)
             text += " | ";
-        for (std::size_t vcpu = 0; vcpu < vm.size(); ++vcpu)
-            text += (vcpu == 0 ? "" : "+") + text_of(vm[vcpu]);
+        for (std::size_t vcpu = 0; vcpu < plan.vms[vm].size(); ++vcpu)
+            text += (vcpu == 0 ? "" : "+") + text_of(plan.vms[vm][vcpu]);
     }
     return text;
 }
 
 std::optional<Plan> pair_from(std::string_view text)
 {
+    auto const uses_rpc_arguments = text.starts_with(with_rpc_arguments);
+    if (uses_rpc_arguments)
+        text.remove_prefix(with_rpc_arguments.size());
     auto const plus = text.find('+');
     if (plus == std::string_view::npos)
         return std::nullopt;
@@ -105,7 +110,7 @@ std::optional<Plan> pair_from(std::string_view text)
     auto second = script_from(text.substr(plus + 1));
     if (!first || !second)
         return std::nullopt;
-    return pair_of(std::move(*first), std::move(*second));
+    return pair_of(std::move(*first), std::move(*second), uses_rpc_arguments);
 }
 
 Plan random_plan(std::uint64_t seed, std::uint32_t vms, std::uint32_t vcpus)
@@ -116,6 +121,7 @@ Plan random_plan(std::uint64_t seed, std::uint32_t vms, std::uint32_t vcpus)
     Plan plan;
     plan.optee_threads = 1 + random.below(vcpus);
     plan.caches_arguments = random.below(2) == 0;
+    plan.uses_rpc_arguments = random.below(2) == 0;
     plan.interrupts_every = random.one_of(now_and_then);
     if (auto const every = random.one_of(now_and_then); every != 0)
         plan.preemption = Preemption::every(every);

@@ -47,14 +47,15 @@ struct Plan {
     std::vector<std::vector<Script>> vms;
     std::uint32_t optee_threads = 2;
     bool caches_arguments = false;      ///< the guests' drivers do
+    bool uses_rpc_arguments = false;    ///< they do; else they are of a kernel before 5.19
     std::uint32_t interrupts_every = 0; ///< of OP-TEE
     Preemption preemption = Preemption::never();
 
     bool has(std::size_t vm, Operation) const;
 };
 
-/// Two vCPUs of one VM. As text "use.remove+call".
-Plan pair_of(Script, Script);
+/// Two vCPUs of one VM. As text "use.remove+call", where the driver uses RPC arguments "rpc_arg:use.remove+call".
+Plan pair_of(Script, Script, bool uses_rpc_arguments = false);
 std::string text_of(Plan const&);
 std::optional<Plan> pair_from(std::string_view);
 

@@ -9,13 +9,14 @@
 #include "tests/schedule/operations.hpp"
 
 #include <gtest/gtest.h>
+#include <tuple>
 
 namespace sim::schedule {
 namespace {
 
 constexpr std::uint32_t preemptions = 1;
 
-class OfTwoVcpus : public testing::TestWithParam<Operation> {};
+class OfTwoVcpus : public testing::TestWithParam<std::tuple<Operation, bool>> {};
 
 /// What an operation needs before it, to be more than nothing.
 Script script_of(Operation operation)
@@ -27,11 +28,12 @@ Script script_of(Operation operation)
 
 TEST_P(OfTwoVcpus, EveryScheduleWithEveryOtherOperationEndsWell)
 {
+    auto const [operation, uses_rpc_arguments] = GetParam();
     Scheduler scheduler{2};
     for (auto const other : all_operations()) {
-        if (other < GetParam())
+        if (other < operation)
             continue;
-        auto const plan = pair_of(script_of(GetParam()), script_of(other));
+        auto const plan = pair_of(script_of(operation), script_of(other), uses_rpc_arguments);
         Exploration exploration{preemptions};
         while (exploration.next()) {
             World world{plan};
@@ -44,9 +46,27 @@ TEST_P(OfTwoVcpus, EveryScheduleWithEveryOtherOperationEndsWell)
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, OfTwoVcpus, testing::ValuesIn(all_operations()), [](auto const& operation) {
-    return std::string{name_of(operation.param)};
-});
+std::string name_of_case(testing::TestParamInfo<std::tuple<Operation, bool>> const& info)
+{
+    auto const& [operation, uses_rpc_arguments] = info.param;
+    return std::string{name_of(operation)} + (uses_rpc_arguments ? "_rpc_arg" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Each,
+                         OfTwoVcpus,
+                         testing::Combine(testing::ValuesIn(all_operations()), testing::Bool()),
+                         name_of_case);
+
+TEST(APairOfScripts, IsReadAsItIsWritten)
+{
+    for (auto const* text : {"use.remove+call", "rpc_arg:begin.resume+cancel"}) {
+        auto const plan = pair_from(text);
+        ASSERT_TRUE(plan.has_value()) << text;
+        EXPECT_EQ(text_of(*plan), text);
+    }
+    for (auto const* text : {"rpc_arg:call", "rpc:call+call", "call+rpc_arg:call", "call+"})
+        EXPECT_FALSE(pair_from(text).has_value()) << text;
+}
 
 TEST(OfThreeVms, WithFourVcpusEachSchedulesByChanceEndWell)
 {

@@ -27,14 +27,15 @@ std::vector<std::uint8_t> filled(std::size_t bytes, std::uint8_t with)
 } // namespace
 
 Stage::Stage(Vm& vm, Plan const& plan)
-    : vm_{vm}, guest_{vm, {.uses_rpc_arguments = false, .enables_shm_cache = plan.caches_arguments}},
+    : vm_{vm}, guest_{vm,
+                      {.uses_rpc_arguments = plan.uses_rpc_arguments, .enables_shm_cache = plan.caches_arguments}},
       current_(vm.machine().vcpus_of_a_vm())
 {
     auto const needs = [&](std::vector<Operation> const& any) {
         return std::any_of(any.begin(), any.end(), [&](Operation one) { return plan.has(vm.index(), one); });
     };
     using enum Operation;
-    if (plan.caches_arguments)
+    if (plan.caches_arguments || plan.uses_rpc_arguments)
         guest_.probe();
     if (needs({call, cancel}))
         echo_ = guest_.open(App::echo).session;
@@ -46,6 +47,8 @@ Stage::Stage(Vm& vm, Plan const& plan)
         shared_ = guest_.register_memory(page_bytes, shared_offset);
         guest_.fill(shared_, filled(to_index(shared_->size), plain));
     }
+    if (plan.uses_rpc_arguments)
+        guest_.prepare_messages(2 * vm.machine().vcpus_of_a_vm()); // of each vCPU one suspended, one under way
     if (needs({resume_stale})) {
         auto used = guest_.begin_invoke(clock_, command::clock_get, {value_out()});
         used.start_on(0);
