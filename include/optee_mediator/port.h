@@ -87,7 +87,10 @@ void optee_port_lock(struct optee_lock* lock);
 /** Releases the lock. */
 void optee_port_unlock(struct optee_lock* lock);
 
-/** True when this CPU should leave the mediator soon: the scheduler, or an interrupt for this vCPU, is waiting. */
+/**
+ * True when this CPU should leave the mediator soon: the scheduler, or an interrupt for this vCPU, is waiting. Other work
+ * of the hypervisor that waits may be done here, before the answer; no lock of the mediator is held.
+ */
 bool optee_port_preemption_pending(void);
 
 /** Severity of a line for optee_port_log(). */

@@ -5,6 +5,7 @@
 
 #include <xen/lib.h>
 #include <xen/sched.h>
+#include <xen/softirq.h>
 #include <xen/spinlock.h>
 #include <xen/time.h>
 
@@ -74,9 +75,16 @@ void optee_port_unlock(struct optee_lock *lock)
  * `current` is a vCPU of the domain that made the SMC, one of the toolstack's
  * domain while a domain is built or destroyed, or the idle vCPU while Xen
  * builds domains at boot; the idle one has no interrupts to wait for.
+ *
+ * What an interrupt handler of Xen has put off is done here, timers above
+ * all: it is no reason to go back to the guest. Left are another vCPU's turn
+ * on this processor, and an interrupt for this one.
  */
 bool optee_port_preemption_pending(void)
 {
+    if ( softirq_pending(smp_processor_id()) )
+        process_pending_softirqs();
+
     return general_preempt_check();
 }
 
