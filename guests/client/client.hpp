@@ -16,6 +16,9 @@ int once();
 /// Works until it is killed, in a way of its own: `wait`, `load`, `encrypt`, `register`. Says when the work has begun.
 int work(char const* way);
 
+/// How late this VM's timer is while it computes, and while it calls OP-TEE. For a VM with one processor.
+int timer();
+
 /// What OP-TEE has allocated, for this VM and for all.
 int memory(char const* when);
 

@@ -17,9 +17,12 @@ int main(int count, char** arguments)
         return client::once();
     if (what == "work" && count == 3)
         return client::work(arguments[2]);
+    if (what == "timer" && count == 2)
+        return client::timer();
     if (what == "memory" && count == 3)
         return client::memory(arguments[2]);
     std::fprintf(stderr,
-                 "usage: client share | client once | client work wait|load|encrypt|register | client memory WHEN\n");
+                 "usage: client share | client once | client work wait|load|encrypt|register | client timer | "
+                 "client memory WHEN\n");
     return 2;
 }

@@ -60,7 +60,7 @@ def _optee_memory(evidence: Evidence) -> Finding | None:
     for fact in evidence.all("optee.memory"):
         in_use.setdefault(fact.values.get("when", ""), {})[fact.values.get("pool", "")] = fact.number("allocated")
     start, before, after = in_use.get("start"), in_use.get("before"), in_use.get("after")
-    calm, rounds = len(evidence.all("death.calm")), len(evidence.all("death.round")) - 1     # one was before all
+    calm, rounds = len(evidence.all("death.calm")), sum(fact.number("number") > 0 for fact in evidence.all("death.round"))
     if not start or not before or not after or not calm or rounds < 1:
         return None
     figures, green = [], before.keys() == after.keys() == start.keys()

@@ -24,7 +24,8 @@ def finish(comparison: attack.Comparison) -> tuple[int, dict]:
     with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(io.StringIO()):
         folder = Path(name)
         (folder / "logs").mkdir()
-        status = attack.finish(comparison, folder / "report.json", folder / "logs", Progress("", [], make_view(io.StringIO())), keep=True)
+        progress = Progress("", [], make_view(io.StringIO()))
+        status = attack.finish(comparison, folder / "report.json", folder / "logs", progress, keep=True)
         return status, json.loads((folder / "report.json").read_text())
 
 
