@@ -28,7 +28,7 @@ constexpr std::size_t biggest_tried = 32 * mib;
 constexpr int rounds_meanwhile = 8;
 
 // Every block is another one, so that a page in another one's place would show.
-std::uint64_t pattern(std::size_t word, std::size_t buffer)
+std::uint64_t pattern(std::uint64_t word, std::uint64_t buffer)
 {
     return word * 0x9e3779b97f4a7c15 ^ (buffer << 32);
 }
