@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from stack import process
@@ -20,12 +21,25 @@ _FLAGS = ("-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-stat
           "-Wl,--unresolved-symbols=ignore-in-shared-libs")
 
 
-def fetch(cache: Cache, sid: Suite) -> Path:
+@dataclass(frozen=True)
+class Architecture:
+    """What a guest's programs are built for."""
+
+    debian: str
+    triplet: str                # of the compiler and, in Debian, of the libraries
+    step: str
+
+
+ARM64 = Architecture("arm64", "aarch64-linux-gnu", "client")
+ARMHF = Architecture("armhf", "arm-linux-gnueabihf", "client-armhf")
+
+
+def fetch(cache: Cache, sid: Suite, architecture: Architecture = ARM64) -> Path:
     """OP-TEE's client library, with its header."""
-    return sid.binaries("client", _PACKAGES)
+    return sid.binaries(architecture.step, _PACKAGES, architecture.debian)
 
 
-def build(cache: Cache, library: Path) -> Path:
+def build(cache: Cache, library: Path, architecture: Architecture = ARM64) -> Path:
     """The program."""
     inputs = {"library": identity(library), "sources": content_hash([_SOURCES], _TOP),
               "recipe": content_hash([Path(__file__)], Path(__file__).parent)}
@@ -35,8 +49,8 @@ def build(cache: Cache, library: Path) -> Path:
         for package in _PACKAGES:
             process.run(["dpkg-deb", "--extract", str(library / f"{package}.deb"), str(unpacked)], log=log,
                         seconds=_SECONDS, observer=cache.observer, what=f"unpacking {package}")
-        process.run(["aarch64-linux-gnu-g++", *_FLAGS, f"-I{unpacked}/usr/include", "-o", str(folder / PROGRAM),
-                     *map(str, sorted(_SOURCES.glob("*.cpp"))), f"-L{unpacked}/usr/lib/aarch64-linux-gnu", "-lteec"],
+        process.run([f"{architecture.triplet}-g++", *_FLAGS, f"-I{unpacked}/usr/include", "-o", str(folder / PROGRAM),
+                     *map(str, sorted(_SOURCES.glob("*.cpp"))), f"-L{unpacked}/usr/lib/{architecture.triplet}", "-lteec"],
                     log=log, seconds=_SECONDS, observer=cache.observer, what="building the client program")
 
-    return cache.make("client", inputs, make) / PROGRAM
+    return cache.make(architecture.step, inputs, make) / PROGRAM

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stack.cache import Cache, content_hash
@@ -41,20 +44,32 @@ _SETTINGS = {
 }
 
 
-def build(cache: Cache, source: Path, jobs: int) -> Path:
+@dataclass(frozen=True)
+class Variant:
+    """Another OP-TEE than the usual one, for another machine."""
+
+    step: str = "optee"
+    settings: Mapping[str, str] = field(default_factory=dict)       # instead of, and besides, the usual ones
+
+
+USUAL = Variant()
+
+
+def build(cache: Cache, source: Path, jobs: int, variant: Variant = USUAL) -> Path:
     """The folder with OP-TEE's three images."""
-    inputs = {"source": identity(source.parent),
+    inputs = {"source": identity(source.parent), "settings": json.dumps(dict(variant.settings), sort_keys=True),
               "recipe": content_hash([Path(__file__)], Path(__file__).parent)}
-    return cache.make("optee", inputs, lambda folder, log: _build(cache, source, folder, log, jobs))
+    return cache.make(variant.step, inputs,
+                      lambda folder, log: _build(cache, source, {**_SETTINGS, **variant.settings}, folder, log, jobs))
 
 
-def _build(cache: Cache, source: Path, folder: Path, log: Path, jobs: int) -> None:
+def _build(cache: Cache, source: Path, settings: Mapping[str, str], folder: Path, log: Path, jobs: int) -> None:
     tree = folder / "tree"
     objects = folder / "objects"
     copy_tree(source, tree)
     optee = Build(cache, "OP-TEE", log, _SECONDS, jobs)
     # Python's cryptography needs no OpenSSL legacy provider here, and Debian 12's complains when it is missing.
-    optee.make(tree, [f"O={objects}", *(f"{name}={value}" for name, value in _SETTINGS.items()),
+    optee.make(tree, [f"O={objects}", *(f"{name}={value}" for name, value in settings.items()),
                       *(f"{objects}/core/{image}" for image in IMAGES)],
                {"CRYPTOGRAPHY_OPENSSL_NO_LEGACY": "1", "PYTHONDONTWRITEBYTECODE": "1"})
     for image in IMAGES:

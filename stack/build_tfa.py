@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from stack import build_optee, machine
+from stack import build_optee, edits, machine
 from stack.cache import Cache, content_hash
+from stack.edits import Edit
 from stack.make import Build, copy_tree
 from stack.packages import identity
 
@@ -24,21 +27,34 @@ _FLAGS = {
 }
 
 
-def build(cache: Cache, source: Path, optee: Path, jobs: int) -> Path:
+@dataclass(frozen=True)
+class Variant:
+    """Another TF-A than the usual one, for another machine."""
+
+    step: str = "tfa"
+    gic_driver: str = "QEMU_GICV3"
+    edits: Sequence[Edit] = ()
+
+
+USUAL = Variant()
+
+
+def build(cache: Cache, source: Path, optee: Path, jobs: int, variant: Variant = USUAL) -> Path:
     """The folder with the flash image."""
     inputs = {"source": identity(source.parent), "optee": str(optee.relative_to(cache.root)),
-              "xen address": hex(machine.XEN_ADDRESS),
+              "xen address": hex(machine.XEN_ADDRESS), "variant": repr(variant),
               "recipe": content_hash([Path(__file__)], Path(__file__).parent)}
-    return cache.make("tfa", inputs, lambda folder, log: _build(cache, source, optee, folder, log, jobs))
+    return cache.make(variant.step, inputs, lambda folder, log: _build(cache, source, optee, variant, folder, log, jobs))
 
 
-def _build(cache: Cache, source: Path, optee: Path, folder: Path, log: Path, jobs: int) -> None:
+def _build(cache: Cache, source: Path, optee: Path, variant: Variant, folder: Path, log: Path, jobs: int) -> None:
     tree = folder / "tree"
     copy_tree(source, tree)
+    edits.apply(tree, variant.edits)
     header, pager, pageable = (optee / image for image in build_optee.IMAGES)
     tfa = Build(cache, "TF-A", log, _SECONDS, jobs)
     tfa.make(tree, ["PLAT=qemu", "CROSS_COMPILE=aarch64-linux-gnu-", "DEBUG=0", "E=0", "LOG_LEVEL=30",
-                    "QEMU_USE_GIC_DRIVER=QEMU_GICV3", "SPD=opteed", "BL32_RAM_LOCATION=tdram",
+                    f"QEMU_USE_GIC_DRIVER={variant.gic_driver}", "SPD=opteed", "BL32_RAM_LOCATION=tdram",
                     f"BL32={header}", f"BL32_EXTRA1={pager}", f"BL32_EXTRA2={pageable}",
                     "ARM_LINUX_KERNEL_AS_BL33=1", f"PRELOADED_BL33_BASE={machine.XEN_ADDRESS:#x}",
                     f"BUILD_PLAT={folder}/objects", "all", "fip"], _FLAGS)

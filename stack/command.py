@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from stack import process
@@ -64,10 +64,10 @@ def _signals_interrupt() -> Iterator[None]:
     yield
 
 
-def _install_host_packages() -> None:
-    """Before anything is drawn, since apt-get and sudo want the terminal for themselves."""
+def install(packages: Sequence[str]) -> None:
+    """Packages of this machine: before anything is drawn, since apt-get and sudo want the terminal for themselves."""
     tool = TOP / "tools" / "require_packages"
-    if subprocess.run([str(tool), *_HOST_PACKAGES], check=False, env=process.clean_environment()).returncode != 0:
+    if subprocess.run([str(tool), *packages], check=False, env=process.clean_environment()).returncode != 0:
         raise StackError("packages of this machine are missing", advice="see the message above")
 
 
@@ -75,7 +75,7 @@ def run(progress: Progress, work: Callable[[Cache], int]) -> int:
     """Does a command's work on a machine that has what it needs; its exit status, whatever happens."""
     try:
         with _signals_interrupt():
-            _install_host_packages()
+            install(_HOST_PACKAGES)
             cache = Cache(default_root(), progress)
             _check_machine(cache)
             return work(cache)

@@ -27,8 +27,9 @@ _UNPACK_SECONDS = 300
 _LISTS_ARE_FRESH_SECONDS = 6 * 3600
 _NETWORK_ADVICE = ("check the network, then run the same command again (nothing that is complete is fetched twice); "
                    f"another mirror: {MIRROR_VARIABLE}=http://host/debian")
-# The kernel's package has its version in its name; what we name is the metapackage that depends on it.
-_METAPACKAGES = dict.fromkeys(("linux-image-arm64", "linux-image-armmp"), r"linux-image-[\w.+-]+")
+# The kernel's packages have its version in their names; what we name is the metapackage that depends on one.
+_METAPACKAGES = {**dict.fromkeys(("linux-image-arm64", "linux-image-armmp"), r"linux-image-[\w.+-]+"),
+                 "linux-headers-armmp": r"linux-headers-[\w.+-]+"}
 
 # The status file is empty: for these suites nothing is installed, so that no package of the machine is in the way.
 _SETTINGS = """\

@@ -40,7 +40,7 @@ class Results:
     client: Path | None
 
 
-class _Stages:
+class Stages:
     """Shows a stage while it runs, and whether it had anything to do."""
 
     def __init__(self, cache: Cache, progress: Progress) -> None:
@@ -58,7 +58,7 @@ class _Stages:
 def prepare(cache: Cache, progress: Progress, parts: Parts, pins: Mapping[Wanted, Pin]) -> Results:
     """Fetches and builds whatever is not in the cache. `pins`: the versions to prefer."""
     bookworm, sid = Suite("bookworm", cache, pins), Suite("sid", cache, pins)
-    stages = _Stages(cache, progress)
+    stages = Stages(cache, progress)
     with stages.stage(STAGES[0]):
         sources = {"optee": sid.source("optee-os"), "tfa": bookworm.source("arm-trusted-firmware"),
                    "xen": bookworm.source("xen")}

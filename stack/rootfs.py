@@ -101,15 +101,15 @@ class _Builder:
         return found[0]
 
     def _base(self, root: Path, sid: Path, toolstack: Path, drivers: Path) -> None:
-        _skeleton(root)
+        skeleton(root, _LIBRARIES)
         libraries = root / _LIBRARIES
         for name in _C_LIBRARY:
             shutil.copy(sid / _LIBRARIES / name, libraries / name)      # the file itself, whatever it links to
         os.symlink(f"aarch64-linux-gnu/{_C_LIBRARY[0]}", root / "usr" / "lib" / _C_LIBRARY[0])
         for pattern in ("libteec.so*", "libckteec.so*", "libcrypto.so*", "libzstd.so*", "libgcc_s.so*"):
             # libgcc_s is loaded by name when a thread is cancelled: xl aborts at its end without it.
-            _copy_all((sid / _LIBRARIES).glob(pattern), libraries)
-        _copy_all(toolstack.rglob("libz.so*"), libraries)
+            copy_all((sid / _LIBRARIES).glob(pattern), libraries)
+        copy_all(toolstack.rglob("libz.so*"), libraries)
         for program in ("usr/bin/busybox", "usr/bin/xtest", "usr/sbin/tee-supplicant"):
             shutil.copy(sid / program, root / program)
         for folder in ("usr/lib/optee_armtz", "usr/lib/tee-supplicant"):
@@ -123,13 +123,13 @@ class _Builder:
     def _toolstack(self, root: Path, toolstack: Path, drivers: Path) -> None:
         for folder in (_LIBRARIES, Path("boot"), Path("etc"), Path("usr/bin"), Path("usr/lib/modules")):
             (root / folder).mkdir(parents=True)
-        _copy_all((file for file in toolstack.rglob("*.so*") if "aarch64-linux-gnu" in file.parts), root / _LIBRARIES)
+        copy_all((file for file in toolstack.rglob("*.so*") if "aarch64-linux-gnu" in file.parts), root / _LIBRARIES)
         versioned = self._one(toolstack / "usr" / "lib", "xen-4.*")
         shutil.copytree(versioned / "bin", root / "usr" / "lib" / versioned.name / "bin", symlinks=True,
                         ignore=shutil.ignore_patterns("oxenstored"))
         os.symlink(f"{versioned.name}/bin", root / "usr" / "lib" / "xen-tools")     # a name without the version, for init
         shutil.copytree(toolstack / "etc" / "xen", root / "etc" / "xen", symlinks=True)
-        _copy_all((toolstack / "usr" / "bin").glob("xenstore*"), root / "usr" / "bin")
+        copy_all((toolstack / "usr" / "bin").glob("xenstore*"), root / "usr" / "bin")
         self._modules(root, drivers, _DOM0_MODULES)
         os.link(self._folder / KERNEL, root / "boot" / KERNEL)
         os.link(self._folder / BASE, root / "boot" / BASE)
@@ -142,15 +142,16 @@ class _Builder:
             shutil.copy(drivers / name, root / "usr" / "lib" / "modules" / Path(name).name)
 
 
-def _skeleton(root: Path) -> None:
-    for folder in (_LIBRARIES, Path("etc"), Path("root"), Path("usr/bin"), Path("usr/sbin"), Path("usr/lib/modules")):
+def skeleton(root: Path, libraries: Path) -> None:
+    """The folders of a guest, and the names that its kernel and its scripts look for."""
+    for folder in (libraries, Path("etc"), Path("root"), Path("usr/bin"), Path("usr/sbin"), Path("usr/lib/modules")):
         (root / folder).mkdir(parents=True)
     for name in ("bin", "sbin", "lib"):
         os.symlink(f"usr/{name}", root / name)
     os.symlink("busybox", root / "usr" / "bin" / "sh")
 
 
-def _copy_all(files: Iterable[Path], folder: Path) -> None:
+def copy_all(files: Iterable[Path], folder: Path) -> None:
     """Copies files and links as they are: a library's names are links to each other."""
     for file in files:
         shutil.copy(file, folder / file.name, follow_symlinks=False)

@@ -52,6 +52,8 @@ class Keyboard:
 class StaticBoot(Boot):
     """Every guest begins by itself, as soon as Xen has made it."""
 
+    work = "xtest"                              # what it runs
+
     def __init__(self, machine: Machine, guests: list[GuestRun], limits: Limits, progress: Progress) -> None:
         super().__init__(machine, guests, limits, progress)
         names = dict(enumerate((guest.name for guest in guests), start=1))
@@ -83,7 +85,7 @@ class StaticBoot(Boot):
         if self._ended_at is None:
             running = [guest.name for guest in guests if guest.state == "running"]
             if running:
-                self._progress.doing(f"xtest runs in {', '.join(running)}")
+                self._progress.doing(f"{self.work} runs in {', '.join(running)}")
             self.ran_together |= len(running) == len(guests)
             if all(guest.state == "ended" for guest in guests):
                 self._ended_at = now
@@ -108,7 +110,7 @@ class StaticBoot(Boot):
         age = now - self._begin
         late = [guest.name for guest in self._outcome.guests if guest.state in ("waiting", "ready")]
         if late and age > limits.domus_ready:
-            return f"{', '.join(late)} did not begin to run xtest after {limits.domus_ready} s: see console.log"
+            return f"{', '.join(late)} did not begin to run {self.work} after {limits.domus_ready} s: see console.log"
         if age > limits.domus_ready + limits.xtest:
             return f"the machine was not done after {limits.domus_ready + limits.xtest} s"
         if self._ended_at is not None and self._keyboard is None and now - self._ended_at > _GUEST_OFF_SECONDS:
