@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from stack import attack, build_optee, build_xen, command, report, selection, shell, trace, versions
+from stack.arm32 import command as arm32
 from stack.boot import HOSTILE, VICTIM, Boot, Limits, Outcome
 from stack.cache import Cache
 from stack.errors import StackError
@@ -42,8 +43,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         epilog="Everything fetched or built is in ${XDG_CACHE_HOME:-$HOME/.cache}/optee-mediator and is used again; it\n"
                "may be deleted at any time. How it works, and what to do when it does not: docs/stack.md.\n\n"
                "Exit status: 0 only if every guest passed and the machine powered off cleanly, and with --attack if our\n"
-               "mediator withstood every attack (what upstream's does is for information); 1 something failed;\n"
-               "2 wrong use; 130 interrupted.")
+               "mediator withstood every attack (what upstream's does is for information), with --arm32 if every step was\n"
+               "reached; 1 something failed; 2 wrong use; 130 interrupted.")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--quick", action="store_true", help="a few test cases, under a minute once built")
     what.add_argument("--full", action="store_true", help="the whole regression suite, a quarter of an hour or more")
@@ -53,6 +54,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
                       help="a bare-metal hostile guest attacks while an innocent one runs a few test cases")
     what.add_argument("--features", metavar="NAMES", nargs="?", const="all",
                       help="a table of what ours can do and what upstream's can; only some: --features sharing,death")
+    what.add_argument("--arm32", action="store_true",
+                      help="32-bit Xen with 32-bit guests of its device tree over a 64-bit OP-TEE: how far it comes")
     what.add_argument("--shell", action="store_true", help="no tests: a console in dom0 (xl create /etc/xen/domu1.cfg)")
     what.add_argument("--prepare", action="store_true", help="fetch and build only")
     what.add_argument("--update-versions", action="store_true",
@@ -74,8 +77,10 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parsed = parser.parse_args(arguments)
     if parsed.dom0less and (parsed.attack or parsed.shell or parsed.features):
         parser.error("--dom0less runs xtest: no --attack, --shell or --features goes with it")
-    if parsed.dom0less and parsed.guests == 0:
-        parser.error("--dom0less --guests 0: there would be no guest at all")
+    if parsed.arm32 and (parsed.dom0less or parsed.trace or parsed.mediator not in (None, "ours")):
+        parser.error("--arm32 is without dom0 anyway, and with our mediator: no --dom0less, --mediator or --trace goes with it")
+    if (parsed.dom0less or parsed.arm32) and parsed.guests == 0:
+        parser.error("--guests 0 without dom0: there would be no guest at all")
     if not 0 <= parsed.guests <= MOST_GUESTS:
         parser.error(f"--guests {parsed.guests}: OP-TEE is built for dom0 and up to {MOST_GUESTS} domUs")
     if parsed.mediator is None:
@@ -204,6 +209,8 @@ def boot_stages(arguments: argparse.Namespace) -> list[str]:
     """The stages after the preparation."""
     if arguments.prepare or arguments.update_versions or arguments.shell:
         return []
+    if arguments.arm32:
+        return [arm32.STAGE]
     stage = features.stage if arguments.features else lambda mediator: boot_stage(arguments, mediator)
     return [stage(mediator) for mediator in mediators(arguments)]
 
@@ -216,6 +223,8 @@ def main() -> int:
 
 def work(cache: Cache, progress: Progress, arguments: argparse.Namespace) -> int:
     """What the command line asks for."""
+    if arguments.arm32:
+        return arm32.run(cache, progress, guest_names(arguments.guests), arguments.jobs, arguments.report, arguments.keep)
     measured = plan.chosen(arguments.features, arguments.rounds) if arguments.features else []
     parts = Parts(mediators(arguments), arguments.jobs, hostile=arguments.attack or arguments.prepare,
                   client=bool(measured) or arguments.prepare)

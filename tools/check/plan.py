@@ -119,6 +119,8 @@ def end_to_end():
               uses=frozenset({"stack"}), alone=True),
         Check("hostile-guest", "a bare-metal guest attacks the mediator in Xen, and nobody notices", (("./run", "--attack"),),
               30 * minute, uses=frozenset({"stack"}), alone=True, fact=r"^PASSED: (\d+ of \d+ attacks withstood)"),
+        Check("guests-arm32", "32-bit guests of a 32-bit Xen share memory with a TA", (("./run", "--arm32"),), 30 * minute,
+              uses=frozenset({"stack"}), alone=True, fact=r"^PASSED: (\d+ of \d+ steps reached)"),
     ]
 
 
