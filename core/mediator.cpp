@@ -80,6 +80,16 @@ optee_mediator_policy optee_mediator_vm_policy(optee_mediator_vm const* vm)
     return to_cpp(vm).context().policy.get();
 }
 
+bool optee_mediator_vm_set_tas(optee_mediator_vm* vm, optee_mediator_ta_list const* list)
+{
+    return to_cpp(vm).context().allowed_tas.set(*list);
+}
+
+void optee_mediator_vm_tas(optee_mediator_vm const* vm, optee_mediator_ta_list* list)
+{
+    *list = to_cpp(vm).context().allowed_tas.get();
+}
+
 uint32_t optee_mediator_counters(void)
 {
     return optee::counter_count;

@@ -12,11 +12,12 @@ namespace optee {
 /// Charges the VM for one more shared buffer of so many pages, before anything is done for it.
 inline Status charge_buffer(VmContext& vm, PageCount pages)
 {
-    if (!vm.statistics.add_within(Counter::buffers_live, 1, vm.policy.buffers()))
-        return Error::out_of_memory;
-    if (vm.statistics.add_within(Counter::pages_live, pages.count(), vm.policy.pages()))
-        return {};
-    vm.statistics.subtract(Counter::buffers_live);
+    if (vm.statistics.add_within(Counter::buffers_live, 1, vm.policy.buffers())) {
+        if (vm.statistics.add_within(Counter::pages_live, pages.count(), vm.policy.pages()))
+            return {};
+        vm.statistics.subtract(Counter::buffers_live);
+    }
+    vm.statistics.add(Counter::over_quota);
     return Error::out_of_memory;
 }
 

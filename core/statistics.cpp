@@ -35,6 +35,8 @@ char const* counter_name(Counter counter)
     case Counter::bad_parameters:                      return "bad_parameters";
     case Counter::out_of_memory:                       return "out_of_memory";
     case Counter::buffer_busy:                         return "buffer_busy";
+    case Counter::ta_refused:                          return "ta_refused";
+    case Counter::over_quota:                          return "over_quota";
     case Counter::answers_refused:                     return "answers_refused";
     case Counter::requests_failed:                     return "requests_failed";
     case Counter::tee_anomalies:                       return "tee_anomalies";

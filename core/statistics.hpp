@@ -41,6 +41,8 @@ enum class Counter : std::uint32_t {
     bad_parameters,
     out_of_memory,
     buffer_busy,
+    ta_refused,
+    over_quota, ///< buffers or pages, for a call (then out_of_memory, too) or in an answer (answers_refused, too)
     answers_refused,
     requests_failed,
     // What OP-TEE should not have done.

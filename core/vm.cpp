@@ -45,6 +45,7 @@ Vm::Vm(void* port, ClientId client, TeeFacts const& facts, optee_mediator_policy
     : context_{port, client, facts.threads}, facts_{facts}, slot_count_{slots}
 {
     context_.policy.set(policy);
+    context_.allowed_tas.prepare();
     registry_.prepare();
 }
 

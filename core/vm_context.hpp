@@ -6,6 +6,7 @@
 #include "base/slot_set.hpp"
 #include "policy.hpp"
 #include "statistics.hpp"
+#include "ta_allow_list.hpp"
 #include "trace.hpp"
 
 #include <cstdint>
@@ -23,6 +24,7 @@ struct VmContext {
     void* port;      ///< the hypervisor's own handle, only ever given back to it
     ClientId client; ///< what OP-TEE is told in a7, whatever the guest wrote there
     Policy policy{};
+    TaAllowList allowed_tas{};
     Statistics statistics{};
     Trace trace{};
     /// Threads of OP-TEE in this VM's partition, and which of them are suspended in a call of ours.

@@ -36,6 +36,7 @@ Counter counter_of(Error error)
     case Error::bad_parameters: return Counter::bad_parameters;
     case Error::out_of_memory:  return Counter::out_of_memory;
     case Error::buffer_busy:    return Counter::buffer_busy;
+    case Error::access_denied:  return Counter::ta_refused;
     }
     return Counter::bad_command; // not covered: there are no other errors
 }
@@ -106,6 +107,7 @@ void CallRun::begin(MessageLocation const& location)
 Status CallRun::prepare(MessageLocation const& location)
 {
     MEDIATOR_RETURN_IF_ERROR(fetch_message(location));
+    MEDIATOR_RETURN_IF_ERROR(judge_ta());
     return call_.references.prepare(vm_, registry_, call_.message);
 }
 
@@ -116,6 +118,23 @@ Status CallRun::prepare(MessageLocation const& location)
     if (!guest.ok())
         return guest.error();
     return call_.message.fetch(guest.get(), location.rpc_room);
+}
+
+// By our copy: the guest may name another TA in its page by now. Where there is a list, a message that names none as
+// OP-TEE reads it does not go on either; without one that is OP-TEE's to say.
+Status CallRun::judge_ta()
+{
+    auto const& message = call_.message;
+    if (message.command() != abi::Command::open_session || !vm_.allowed_tas.is_in_force())
+        return {};
+    if (message.params() == 0)
+        return Error::bad_parameters;
+    auto const ta = message.param(0);
+    if (ta.attributes != abi::ta_attributes)
+        return Error::bad_parameters;
+    if (!vm_.allowed_tas.allows(TaUuid::from_message(ta.value)))
+        return Error::access_denied;
+    return {};
 }
 
 // What OP-TEE itself says of a message that is not there, wherever it should be: bad_address.

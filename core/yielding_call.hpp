@@ -87,6 +87,7 @@ private:
 
     Status prepare(MessageLocation const& location);
     Status fetch_message(MessageLocation const& location);
+    Status judge_ta();
     Result<GuestWindow> find_message(MessageLocation const& location);
     void run();
     Step do_stage();

@@ -22,7 +22,8 @@ constexpr ReturnCode to_return_code(Error error)
     case Error::not_available: return ReturnCode::not_available;
     case Error::bad_parameters:
     case Error::out_of_memory:
-    case Error::buffer_busy: return ReturnCode::ok;
+    case Error::buffer_busy:
+    case Error::access_denied: return ReturnCode::ok;
     }
     __builtin_unreachable();
 }
@@ -34,6 +35,7 @@ constexpr TeeResult to_tee_result(Error error)
     case Error::bad_parameters: return TeeResult::bad_parameters;
     case Error::out_of_memory:  return TeeResult::out_of_memory;
     case Error::buffer_busy:    return TeeResult::busy;
+    case Error::access_denied:  return TeeResult::access_denied;
     case Error::bad_address:
     case Error::bad_command:
     case Error::thread_limit:

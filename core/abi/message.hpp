@@ -107,6 +107,8 @@ inline constexpr std::uint32_t message_alignment = 8;
 /// OPEN_SESSION has are values.
 inline constexpr std::uint32_t max_memory_references = 4; // TEE_NUM_PARAMS
 inline constexpr std::uint32_t max_meta_params = 2;
+/// The first of those two, in a and b the octets of the TA's UUID: entry_std.c, get_open_session_meta().
+inline constexpr std::uint64_t ta_attributes = static_cast<std::uint64_t>(ParamType::value_input) | Attribute::meta;
 
 /// One page of a page list: the addresses of data pages, then that of the next page of the list.
 struct PageListPage {
@@ -120,6 +122,7 @@ static_assert(sizeof(PageListPage) == message_page_bytes);
 enum class TeeResult : std::uint32_t {
     success = 0x0,               // TEE_SUCCESS
     generic = 0xffff0000,        // TEE_ERROR_GENERIC
+    access_denied = 0xffff0001,  // TEE_ERROR_ACCESS_DENIED
     bad_parameters = 0xffff0006, // TEE_ERROR_BAD_PARAMETERS
     out_of_memory = 0xffff000c,  // TEE_ERROR_OUT_OF_MEMORY
     busy = 0xffff000d,           // TEE_ERROR_BUSY

@@ -12,7 +12,7 @@
 namespace optee {
 
 /// A CPU that holds a lock takes only locks further down. No lock is held over an SMC or an access to guest memory.
-enum class LockRank : std::uint32_t { vm_table, shm_registry };
+enum class LockRank : std::uint32_t { vm_table, shm_registry, ta_allow_list };
 
 /// The hypervisor's lock, with a place in the order.
 template <LockRank rank>

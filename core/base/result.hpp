@@ -19,6 +19,7 @@ enum class Error {
     bad_parameters, ///< the message is malformed, or names what is not the VM's
     out_of_memory,  ///< a quota, or the hypervisor's memory, is used up
     buffer_busy,    ///< the shared buffer is in use by another call
+    access_denied,  ///< the policy does not let the VM have what it asks for
 };
 
 namespace detail {

@@ -107,6 +107,36 @@ void optee_mediator_vm_set_policy(struct optee_mediator_vm* vm, const struct opt
 /** The limits in force. Any CPU. */
 struct optee_mediator_policy optee_mediator_vm_policy(const struct optee_mediator_vm* vm);
 
+/** UUIDs that the allow list of one VM has room for. */
+#define OPTEE_MEDIATOR_MAX_TAS 32u
+
+/** A UUID, its octets in the order in which it is written: RFC 4122. */
+struct optee_mediator_uuid {
+    uint8_t octets[16];
+};
+
+/**
+ * The TAs, pseudo TAs among them, that a VM may open sessions with. All zero is no list: any TA.
+ */
+struct optee_mediator_ta_list {
+    bool in_force;  /**< false: any TA, whatever is listed; true with a count of 0: none at all */
+    uint32_t count; /**< of those that follow */
+    struct optee_mediator_uuid ta[OPTEE_MEDIATOR_MAX_TAS];
+};
+
+/**
+ * Replaces the VM's allow list, at once and as a whole, while it runs. A VM is created without one. It is asked when a
+ * session is opened: sessions that are open stay, whatever a new list says, and so do those that a TA itself opens with
+ * another, which OP-TEE tells nobody about. The guest gets TEE_ERROR_ACCESS_DENIED, OP-TEE does not hear of it, and the
+ * counter `ta_refused` goes up.
+ * Context:  any CPU, several at once.
+ * Returns:  false when `count` is above OPTEE_MEDIATOR_MAX_TAS: nothing has changed.
+ */
+bool optee_mediator_vm_set_tas(struct optee_mediator_vm* vm, const struct optee_mediator_ta_list* list);
+
+/** The allow list in force. Any CPU. */
+void optee_mediator_vm_tas(const struct optee_mediator_vm* vm, struct optee_mediator_ta_list* list);
+
 /** Number of counters kept for each VM. */
 uint32_t optee_mediator_counters(void);
 

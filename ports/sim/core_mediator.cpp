@@ -86,6 +86,11 @@ public:
         optee_mediator_vm_set_policy(handle_of(vm), &policy);
     }
 
+    bool set_tas(Vm& vm, optee_mediator_ta_list const& list) override
+    {
+        return optee_mediator_vm_set_tas(handle_of(vm), &list);
+    }
+
     std::optional<std::uint64_t> counter(Vm const& vm, std::string_view name) const override
     {
         auto const* const handle = handle_of(vm);

@@ -50,7 +50,7 @@ struct GuestWrite {
 
 class Entry {
 public:
-    enum class Kind : std::uint8_t { boot, create, smc, destroy };
+    enum class Kind : std::uint8_t { boot, create, smc, control, destroy };
 
     Entry(Machine&, Vm*, std::uint32_t vcpu, Kind);
     ~Entry();

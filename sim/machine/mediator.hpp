@@ -29,6 +29,8 @@ public:
     virtual bool handle_smc(Vm&, optee_smc_frame&) = 0;
     virtual optee_mediator_status destroy(Vm&) = 0;
     virtual void set_policy(Vm&, optee_mediator_policy const&) {}
+    /// False when it has no such list, or not for so many.
+    virtual bool set_tas(Vm&, optee_mediator_ta_list const&) { return false; }
 
     /// A counter of the VM by its name; absent when there is none of that name.
     virtual std::optional<std::uint64_t> counter(Vm const&, std::string_view) const { return std::nullopt; }

@@ -34,6 +34,7 @@ optee_mediator_status Vm::create(std::uint32_t client, optee_mediator_policy con
         threads_when_created_ = policy.threads;
     }
     open_calls_.begin_anew();
+    allow_lists_.begin_anew();
     machine_.optee().expect_client(client, *this);
     auto const status = machine_.mediator().create(*this, client, policy);
     entry.finish();
@@ -105,11 +106,14 @@ Answer Vm::smc(std::uint32_t vcpu, Registers const& registers)
     answer.registers = registers;
     {
         Entry entry{machine_, this, vcpu, Entry::Kind::smc};
+        auto const allow_list = allow_lists_.settled();
         auto const begun_before = begun_.load();
         auto const is_first = entries_.fetch_add(1) == 0;
         auto const is_next =
             begun_.fetch_add(1) == begun_before; // or another entry began between the two lines above
         auto const is_alone = is_first && is_next;
+        if (is_alone && open_calls_.calls() == 0)
+            allow_lists_.forget_before(allow_list);
         auto const visit = open_calls_.enter(*this, registers.a[0], registers.a[3], is_alone);
         answer.handled = machine_.mediator().handle_smc(*this, answer.registers);
         answer.work = entry.work();
@@ -145,6 +149,19 @@ void Vm::set_policy(optee_mediator_policy const& policy)
     ceiling_.pages = std::max(ceiling_.pages, policy.pages);
     policy_ = policy;
     machine_.mediator().set_policy(*this, policy);
+}
+
+bool Vm::set_tas(optee_mediator_ta_list const& list)
+{
+    Entry entry{machine_, this, 0, Entry::Kind::control};
+    allow_lists_.announce(list);
+    auto const taken = machine_.mediator().set_tas(*this, list);
+    if (taken)
+        allow_lists_.settle();
+    else
+        allow_lists_.withdraw();
+    entry.finish();
+    return taken;
 }
 
 std::uint64_t Vm::counter(std::string_view name) const

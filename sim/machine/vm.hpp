@@ -6,6 +6,7 @@
 // One VM as the machine sees it: RAM behind stage-2, vCPUs that trap SMCs, a life. What runs in it (a driver such as
 // Linux's, a hostile script) is elsewhere and uses only this.
 
+#include "sim/invariants/allow_lists.hpp"
 #include "sim/invariants/open_calls.hpp"
 #include "sim/machine/entry.hpp"
 #include "sim/machine/stage2.hpp"
@@ -102,6 +103,9 @@ public:
     std::uint32_t least_threads() const; ///< that the policy gave it, when it was created or now
     OpenCalls const& open_calls() const { return open_calls_; }
     void set_policy(optee_mediator_policy const&); ///< any time: what is above a new limit stays, but does not grow
+    /// Any time, by one at a time. False: refused, nothing has changed.
+    bool set_tas(optee_mediator_ta_list const&);
+    AllowLists const& allow_lists() const { return allow_lists_; }
     std::uint64_t counter(std::string_view name) const; ///< 0 when the mediator has none of that name
 
     /// I4 exactly: the sum of pins that the mediator's objects should hold, asked at the end of an entry while no
@@ -126,6 +130,7 @@ private:
     optee_mediator_policy ceiling_{}; ///< the policy, or what was in use when it was lowered
     std::uint32_t threads_when_created_ = 0;
     OpenCalls open_calls_;
+    AllowLists allow_lists_;
     std::atomic<Life> life_{Life::unborn};
     Stage2 stage2_;
     std::atomic<std::uint64_t> pins_{0};

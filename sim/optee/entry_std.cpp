@@ -225,9 +225,11 @@ Task<> StdCall::open_session()
         answer(abi::result::bad_parameters, origin);
         co_return;
     }
+    auto const uuid = message_.param(0);
+    if (!vm().allow_lists().may_allow(uuid.a, uuid.b))
+        machine().broken(Invariant::i5, "OP-TEE is asked for a session with a TA that the VM may not have");
     auto result = copy_in(2, params);
     if (result == abi::result::success) {
-        auto const uuid = message_.param(0);
         session = begin_session();
         result = abi::result::item_not_found;
         if (auto const app = app_of({uuid.a, uuid.b})) {

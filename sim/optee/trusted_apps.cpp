@@ -6,6 +6,7 @@
 #include "sim/machine/machine.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 namespace sim::tee {
@@ -200,6 +201,20 @@ std::optional<App> app_of(Uuid uuid)
         if (uuid_of(app).a == uuid.a && uuid_of(app).b == uuid.b)
             return app;
     return std::nullopt;
+}
+
+// The octets of a UUID are those of the message's words as they lie in memory.
+optee_mediator_ta_list only(std::initializer_list<App> apps)
+{
+    optee_mediator_ta_list list{};
+    list.in_force = true;
+    for (auto const app : apps) {
+        auto const uuid = uuid_of(app);
+        auto* const octets = list.ta[list.count++].octets;
+        std::memcpy(octets, &uuid.a, sizeof uuid.a);
+        std::memcpy(octets + sizeof uuid.a, &uuid.b, sizeof uuid.b);
+    }
+    return list;
 }
 
 // ree_fs_ta.c, rpc_load(): the size first, with a NULL reference; then the file into memory of normal world.

@@ -8,8 +8,11 @@
 
 #include "sim/optee/execution.hpp"
 
+#include <optee_mediator/mediator.h>
+
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 
 namespace sim::tee {
@@ -37,6 +40,9 @@ constexpr Uuid uuid_of(App app)
 }
 
 std::optional<App> app_of(Uuid);
+
+/// The allow list of a VM that may open sessions with these, and with nobody else.
+optee_mediator_ta_list only(std::initializer_list<App>);
 
 /// Commands, by app.
 namespace command {

@@ -25,6 +25,7 @@ std::vector<Row> const rows{
     {Error::bad_parameters, ReturnCode::ok, TeeResult::bad_parameters},
     {Error::out_of_memory, ReturnCode::ok, TeeResult::out_of_memory},
     {Error::buffer_busy, ReturnCode::ok, TeeResult::busy},
+    {Error::access_denied, ReturnCode::ok, TeeResult::access_denied},
 };
 
 TEST(AnAnswer, HasOneReturnCodeForEachReason)
@@ -52,7 +53,7 @@ TEST(AnAnswer, IsListedHereForEveryReason)
 {
     for (std::size_t i = 0; i != rows.size(); ++i)
         EXPECT_EQ(static_cast<std::size_t>(rows[i].error), i);
-    EXPECT_EQ(rows.size(), static_cast<std::size_t>(Error::buffer_busy) + 1);
+    EXPECT_EQ(rows.size(), static_cast<std::size_t>(Error::access_denied) + 1);
 }
 
 } // namespace

@@ -30,6 +30,7 @@ TEST_F(ABufferQuota, RefusesOneBufferTooMany)
     EXPECT_EQ(charge_buffer(vm_, PageCount{1}).error(), Error::out_of_memory);
     EXPECT_EQ(count(Counter::buffers_live), 2u);
     EXPECT_EQ(count(Counter::pages_live), 2u);
+    EXPECT_EQ(count(Counter::over_quota), 1u);
 }
 
 TEST_F(ABufferQuota, RefusesOnePageTooManyAndChargesNothing)
@@ -38,6 +39,7 @@ TEST_F(ABufferQuota, RefusesOnePageTooManyAndChargesNothing)
     EXPECT_EQ(charge_buffer(vm_, PageCount{~0U}).error(), Error::out_of_memory);
     EXPECT_TRUE(nothing_is_held());
     EXPECT_TRUE(charge_buffer(vm_, PageCount{100}).ok());
+    EXPECT_EQ(count(Counter::over_quota), 2u);
 }
 
 } // namespace
