@@ -17,7 +17,13 @@ Result<PinnedRun> pin_run(VmContext& vm, Ipa first, PageCount pages)
         return Error::bad_address;
     if (pinned > pages.count())
         invariant_broken("optee_port_pin_run() pinned more than it was asked for");
-    return PinnedRun{Pa::from_raw(pa.raw), PageCount{pinned}};
+    PinnedRun const run{Pa::from_raw(pa.raw), PageCount{pinned}};
+    // RAM all right, but OP-TEE takes its address for no memory at all.
+    if (run.first.is_in_null_page()) {
+        unpin_run(vm, run);
+        return Error::bad_address;
+    }
+    return run;
 }
 
 void unpin_run(VmContext& vm, PinnedRun run)

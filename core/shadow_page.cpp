@@ -16,6 +16,11 @@ Result<Pa> allocate_shadow_page(VmContext& vm)
     optee_pa page{};
     if (!optee_port_allocate_page(vm.port, &page))
         return Error::out_of_memory;
+    // OP-TEE takes this address for no page at all.
+    if (Pa::from_raw(page.raw).is_in_null_page()) {
+        optee_port_free_page(vm.port, page);
+        return Error::out_of_memory;
+    }
     vm.statistics.add(Counter::mediator_pages);
     return Pa::from_raw(page.raw);
 }

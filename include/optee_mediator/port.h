@@ -58,7 +58,8 @@ void optee_port_write_guest(void* vm, struct optee_pa pinned, uint32_t offset, v
  * Allocates one page for the mediator, filled with zeros, that no VM can reach and that OP-TEE accepts as non-secure
  * shared memory (boards have memory that OP-TEE was not told of: the port knows the window).
  * Context:  may be called with a lock of the mediator held.
- * Returns:  true and *page set, or false: out of memory. `vm` is the VM on whose behalf it is held.
+ * Returns:  true and *page set, or false: out of memory. `vm` is the VM on whose behalf it is held. A page at PA 0 is
+ *           given back at once, and counts as none: OP-TEE takes that address for no memory.
  */
 bool optee_port_allocate_page(void* vm, struct optee_pa* page);
 

@@ -11,6 +11,7 @@ namespace sim {
 
 PhysicalMemory::~PhysicalMemory()
 {
+    delete null_frame_.contents.load();
     for (auto& slot : chunks_) {
         std::unique_ptr<Chunk> const chunk{slot.load()};
         if (chunk)
@@ -43,6 +44,8 @@ Pa PhysicalMemory::pa_of(std::uint64_t frame_index)
 
 Frame* PhysicalMemory::frame(std::uint64_t address) const
 {
+    if (is_null(address))
+        return null_frame_.use.load() == FrameUse::free ? nullptr : &null_frame_;
     auto const index = index_of(address);
     if (!index)
         return nullptr;
@@ -52,12 +55,15 @@ Frame* PhysicalMemory::frame(std::uint64_t address) const
 
 bool PhysicalMemory::is_used(std::uint64_t address) const
 {
-    auto const* const found = frame(address);
+    // Zero is everywhere: nobody can tell that it is an address.
+    auto const* const found = is_null(address) ? nullptr : frame(address);
     return found != nullptr && found->use.load() != FrameUse::free;
 }
 
 Frame& PhysicalMemory::use_frame(Pa pa)
 {
+    if (is_null(pa.raw))
+        return null_frame_;
     auto const index = index_of(pa.raw).value();
     auto& slot = chunks_[to_index(index / chunk_frames)];
     if (slot.load(std::memory_order_acquire) == nullptr) {
@@ -100,6 +106,12 @@ void PhysicalMemory::free_frame(Pa pa)
 
 std::optional<Pa> PhysicalMemory::allocate_mediator_frame(std::uint16_t vm)
 {
+    if (null_frame_is_next_.exchange(false)) {
+        null_frame_.owner = vm;
+        null_frame_.use = FrameUse::mediator;
+        mediator_frames_ += 1;
+        return Pa{0};
+    }
     std::uint64_t index = 0;
     {
         std::lock_guard const guard{mutex_};
@@ -122,6 +134,8 @@ void PhysicalMemory::free_mediator_frame(Pa pa)
 {
     free_frame(pa);
     mediator_frames_ -= 1;
+    if (is_null(pa.raw))
+        return;
     // A few are used again soon, so that a stale reference meets a new owner; the others never, so that it is caught.
     std::lock_guard const guard{mutex_};
     if (free_mediator_count_ < free_mediator_frames_.size())

@@ -9,6 +9,8 @@
 // each, so both halves of an address differ from everything that a guest of the simulator uses: IPAs stay below
 // 0xa000'0000, cookies look like kernel pointers. A leak is a scan.
 //
+// Besides there can be one frame at address 0, as on boards whose RAM begins there: for tests that ask for it.
+//
 // Contents are words that are read and written atomically, so that a guest, the mediator and OP-TEE may use a page at
 // the same moment, as on a real machine, without a data race in the simulator itself. A frame that nobody wrote costs
 // no memory for its contents: VMs of several GiB are cheap.
@@ -75,6 +77,8 @@ public:
     /// A frame for the mediator, zeroed.
     std::optional<Pa> allocate_mediator_frame(std::uint16_t vm);
     void free_mediator_frame(Pa);
+    /// The mediator's next frame is the one at address 0.
+    void offer_null_frame() { null_frame_is_next_ = true; }
 
     /// Puts a frame of reserve() to use as RAM of a VM.
     void give_to_vm(Pa, std::uint16_t vm);
@@ -107,9 +111,12 @@ private:
     static Pa pa_of(std::uint64_t frame_index);
     static std::optional<std::uint64_t> index_of(std::uint64_t address);
     Frame& use_frame(Pa);
+    static bool is_null(std::uint64_t address) { return address < page_bytes; }
     Frame::Contents& materialise(Frame&);
 
     mutable std::array<std::atomic<Chunk*>, chunks> chunks_{};
+    mutable Frame null_frame_;
+    std::atomic<bool> null_frame_is_next_{false};
     std::mutex mutex_;
     std::uint64_t next_frame_ = 16; ///< the first frames of the machine belong to firmware
     std::uint64_t next_mediator_frame_ = mediator_bank * bank_frames;

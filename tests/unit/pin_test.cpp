@@ -53,6 +53,16 @@ TEST_F(APin, IsRefusedForWhatIsNotReadWriteRamOfTheVm)
     EXPECT_EQ(guest_.pins(), 0u);
 }
 
+TEST_F(APin, IsRefusedForRamAtPa0WhichOpteeTakesForNone)
+{
+    machine_.memory().give_to_vm(sim::Pa{0}, guest_.index());
+    guest_.stage2().map(to_c(ram(7)), {sim::MappingKind::ram, sim::Pa{0}});
+    auto const refused = PinnedPage::pin(vm_, ram(7));
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error(), Error::bad_address);
+    EXPECT_EQ(guest_.pins(), 0u);
+}
+
 class ARunOfPins : public CoreTest {
 protected:
     ARunOfPins() : CoreTest{sim::Placement::contiguous} {}

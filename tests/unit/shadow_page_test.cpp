@@ -42,6 +42,16 @@ TEST_F(AShadowPage, GoesToWhomItIsHandedOn)
     EXPECT_TRUE(nothing_is_held());
 }
 
+TEST_F(AShadowPage, AtPa0IsGivenBackForOpteeTakesItForNone)
+{
+    machine_.memory().offer_null_frame();
+    auto const page = ShadowPage::allocate(vm_);
+    ASSERT_FALSE(page.ok());
+    EXPECT_EQ(page.error(), Error::out_of_memory);
+    EXPECT_TRUE(nothing_is_held());
+    EXPECT_TRUE(ShadowPage::allocate(vm_).ok());
+}
+
 TEST_F(AShadowPage, IsRefusedWithoutMemoryAndNotCounted)
 {
     FailingAllocation const failing{machine_, 0};
