@@ -21,7 +21,7 @@
 /* Orders readers of d->arch.tee from outside the domain against its end. */
 static DEFINE_SPINLOCK(vm_lifetime_lock);
 
-const struct optee_mediator_vm *lock_domain_vm(const struct domain *d)
+struct optee_mediator_vm *lock_domain_vm(const struct domain *d)
 {
     spin_lock(&vm_lifetime_lock);
 
@@ -46,7 +46,7 @@ static bool __init probe(void)
 
     case OPTEE_MEDIATOR_NO_VIRTUALIZATION:
         printk(XENLOG_ERR
-               "optee-mediator: OP-TEE was built without CFG_NS_VIRTUALIZATION=y, no domain can use it\n");
+               "optee-mediator: this OP-TEE serves one VM only, no domain can use it: build it with CFG_NS_VIRTUALIZATION=y and CFG_VIRT_GUEST_COUNT=<VMs at once>\n");
         return false;
 
     case OPTEE_MEDIATOR_NO_DYNAMIC_SHM:
@@ -60,18 +60,17 @@ static bool __init probe(void)
         return false;
     }
 
+    if ( !check_memory_window() )
+        return false;
+
     printk(XENLOG_INFO "optee-mediator: version %u.%u, %u threads per domain\n",
            OPTEE_MEDIATOR_VERSION_MAJOR, OPTEE_MEDIATOR_VERSION_MINOR,
            optee_mediator_threads());
     register_debug_keys();
+    check_default_policies();
+    register_hypfs();
 
     return true;
-}
-
-/* One place decides what a domain may use, for when domains differ. */
-static struct optee_mediator_policy domain_policy(const struct domain *d)
-{
-    return optee_mediator_default_policy();
 }
 
 static int create_error(const struct domain *d,
@@ -103,25 +102,29 @@ static int create_error(const struct domain *d,
 
 static int domain_init(struct domain *d)
 {
-    const struct optee_mediator_policy policy = domain_policy(d);
+    struct optee_mediator_policy room = optee_mediator_default_policy();
     enum optee_mediator_status status;
     struct optee_mediator_vm *vm;
+
+    /* Made for all of OP-TEE's threads, so that dom0 may give it more later. */
+    room.threads = UINT32_MAX;
 
     /*
      * From the domheap, page by page: the xenheap is small on 32-bit Arm.
      * Xen's vmap area is mapped alike on every CPU.
      */
-    vm = vzalloc(optee_mediator_vm_bytes(&policy));
+    vm = vzalloc(optee_mediator_vm_bytes(&room));
     if ( !vm )
         return -ENOMEM;
 
-    status = optee_mediator_vm_create(vm, d, CLIENT_ID(d), &policy);
+    status = optee_mediator_vm_create(vm, d, CLIENT_ID(d), &room);
     if ( status != OPTEE_MEDIATOR_OK )
     {
         vfree(vm);
         return create_error(d, status);
     }
 
+    set_vm_policy(vm, default_policy(d));
     d->arch.tee = vm;
 
     return 0;

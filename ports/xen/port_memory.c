@@ -4,6 +4,7 @@
 /* port.h: the domain's pages, and pages of the mediator's own. */
 
 #include <xen/domain_page.h>
+#include <xen/init.h>
 #include <xen/lib.h>
 #include <xen/mm.h>
 #include <xen/param.h>
@@ -13,6 +14,8 @@
 
 #include <optee_mediator/port.h>
 
+#include "xen_port.h"
+
 /*
  * Pages pinned under one hold of the stage-2 lock, which a vCPU that changes
  * the domain's memory waits for.
@@ -20,12 +23,121 @@
 #define PIN_RUN_PAGES 128U
 
 /*
- * optee-shadow-below=<size>: shadow pages come from physical memory below this
- * address, rounded down to a power of two. For boards with memory that OP-TEE
- * was not told of. Default: no limit.
+ * optee-mediator-memory=<start>-<end>: shadow pages come from this part of
+ * physical memory, for boards with memory that OP-TEE was not told of. Without
+ * it they come from below 4 GiB while there is such memory: what every OP-TEE
+ * knows, also one that was built for 32-bit addresses.
  */
-static uint64_t __read_mostly opt_shadow_below;
-size_param("optee-shadow-below", opt_shadow_below);
+struct window {
+    paddr_t start, end;        /* end 0: nothing was said */
+    bool misread;
+};
+static struct window __read_mostly window;
+
+#define DEFAULT_WINDOW_BITS 32U
+
+/*
+ * Xen's allocator knows upper bounds only, and only powers of two. Pages that
+ * it offers from outside the window are kept until it offers another, so many
+ * times.
+ */
+#define WINDOW_TRIES 64U
+
+/* A number with K, M, G or T behind it; 0x is hexadecimal. */
+static paddr_t __init parse_address(const char *text, const char **end)
+{
+    static const char __initconst units[] = "KMGT";
+    paddr_t address = simple_strtoull(text, end, 0);
+    const char *unit = **end ? strchr(units, **end) : NULL;
+
+    if ( unit )
+    {
+        address <<= 10 * (unit - units + 1);
+        ++*end;
+    }
+
+    return address;
+}
+
+static int __init cf_check parse_window(const char *text)
+{
+    const char *end;
+
+    window.misread = true;
+    window.start = parse_address(text, &end);
+    if ( end == text || *end != '-' )
+        return -EINVAL;
+    text = end + 1;
+    window.end = parse_address(text, &end);
+    if ( end == text || *end || !IS_ALIGNED(window.start, PAGE_SIZE) ||
+         !IS_ALIGNED(window.end, PAGE_SIZE) || window.end <= window.start )
+        return -EINVAL;
+    window.misread = false;
+
+    return 0;
+}
+custom_param("optee-mediator-memory", parse_window);
+
+/* What OP-TEE does not know makes each call fail: better to say so at boot. */
+bool __init check_memory_window(void)
+{
+    if ( window.misread )
+        printk(XENLOG_ERR
+               "optee-mediator: optee-mediator-memory= on the command line is not <start>-<end> in whole pages, no domain can use OP-TEE\n");
+    else if ( window.end )
+        printk(XENLOG_INFO "optee-mediator: shadow pages from %#"PRIpaddr" to %#"PRIpaddr"\n",
+               window.start, window.end - 1);
+
+    return !window.misread;
+}
+
+static bool is_in_window(const struct page_info *pg)
+{
+    return page_to_maddr(pg) >= window.start && page_to_maddr(pg) < window.end;
+}
+
+static struct page_info *allocate_in_window(void)
+{
+    PAGE_LIST_HEAD(outside);
+    struct page_info *pg = NULL, *other;
+    unsigned int tries;
+
+    for ( tries = 0; tries < WINDOW_TRIES; tries++ )
+    {
+        pg = alloc_domheap_page(NULL, MEMF_bits(fls64(window.end - 1)));
+        if ( !pg || is_in_window(pg) )
+            break;
+        page_list_add(pg, &outside);
+        pg = NULL;
+    }
+    while ( (other = page_list_remove_head(&outside)) )
+        free_domheap_page(other);
+
+    /* All of them were between the end and the next power of two. */
+    if ( !pg )
+    {
+        pg = alloc_domheap_page(NULL, MEMF_bits(fls64(window.end) - 1));
+        if ( pg && !is_in_window(pg) )
+        {
+            free_domheap_page(pg);
+            pg = NULL;
+        }
+    }
+
+    return pg;
+}
+
+static struct page_info *allocate_shadow(void)
+{
+    struct page_info *pg;
+
+    if ( window.end )
+        return allocate_in_window();
+
+    pg = alloc_domheap_page(NULL, MEMF_bits(DEFAULT_WINDOW_BITS));
+
+    return pg ?: alloc_domheap_page(NULL, 0);
+}
 
 /*
  * The reference is taken while the caller holds the stage-2 lock, so that the
@@ -164,13 +276,8 @@ void optee_port_write_guest(void *vm, struct optee_pa pinned, uint32_t offset,
  */
 bool optee_port_allocate_page(void *vm, struct optee_pa *page)
 {
-    unsigned int memflags = 0;
-    struct page_info *pg;
+    struct page_info *pg = allocate_shadow();
 
-    if ( opt_shadow_below )
-        memflags = MEMF_bits(fls64(opt_shadow_below) - 1);
-
-    pg = alloc_domheap_page(NULL, memflags);
     if ( !pg )
         return false;
 

@@ -29,7 +29,7 @@ static inline struct optee_mediator_vm *domain_vm(const struct domain *d)
  * lock_domain_vm() returns NULL, also with the lock held, for a domain that
  * has no TEE (any more).
  */
-const struct optee_mediator_vm *lock_domain_vm(const struct domain *d);
+struct optee_mediator_vm *lock_domain_vm(const struct domain *d);
 void unlock_domain_vm(void);
 
 /* Prints all counters of the VM. The caller keeps it from being freed. */
@@ -47,7 +47,29 @@ struct recorded_smc {
 bool record_smc(struct recorded_smc *smc, const uint64_t *a);
 void record_answer(const struct recorded_smc *smc, const uint64_t *a);
 
+/* All that a domain's VM may use. */
+struct vm_policy {
+    struct optee_mediator_policy limits;
+    struct optee_mediator_ta_list tas;
+};
+/* What the command line says for domains of its kind. */
+const struct vm_policy *default_policy(const struct domain *d);
+void get_vm_policy(const struct optee_mediator_vm *vm, struct vm_policy *policy);
+void set_vm_policy(struct optee_mediator_vm *vm, const struct vm_policy *policy);
+
+/*
+ * One setting as text: "threads", "buffers", "pages", "capabilities" or "tas".
+ * -EINVAL, -ENOSPC for too many TAs, -ENOENT for another name.
+ */
+int policy_read_setting(struct vm_policy *policy, const char *name,
+                        const char *text);
+void policy_write_setting(const struct vm_policy *policy, const char *name,
+                          char *text, size_t size);
+
 /* Called once, when OP-TEE was found. */
 void register_debug_keys(void);
+bool check_memory_window(void);
+void check_default_policies(void);
+void register_hypfs(void);
 
 #endif /* OPTEE_MEDIATOR_XEN_PORT_H */
