@@ -67,6 +67,7 @@ class Job:
     record: bool = False                # Xen prints what passes between the mediator and OP-TEE
     hostile: Path | None = None         # the image of the guest that attacks, when there shall be one
     extras: Extras | None = None        # when features are measured rather than xtest run
+    xen: str = ""                       # more for Xen's command line
     counted: bool = False               # instructions instead of time: one processor, and every run the same
 
     def settings(self) -> str:
@@ -159,7 +160,7 @@ class Machine:
         """/chosen, for Xen and dom0."""
         self._set(tree, "/chosen", "xen,xen-bootargs", "-t", "s", values=[
             f"dom0_mem={DOM0_MEMORY_MIB}M dom0_max_vcpus={self._processors} {XEN_ARGUMENTS}"
-            f"{' optee-mediator-record' if self._job.record else ''}"])
+            f"{' optee-mediator-record' if self._job.record else ''}{f' {self._job.xen}' if self._job.xen else ''}"])
         # At most 1024 bytes, or Xen cuts it: what is long goes into the job.
         self._set(tree, "/chosen", "xen,dom0-bootargs", "-t", "s", values=[
             f"console=hvc0 panic=1 quiet role=dom0 name=dom0{' nokaslr' if self._job.counted else ''}"])

@@ -130,6 +130,7 @@ class _Builder:
         os.symlink(f"{versioned.name}/bin", root / "usr" / "lib" / "xen-tools")     # a name without the version, for init
         shutil.copytree(toolstack / "etc" / "xen", root / "etc" / "xen", symlinks=True)
         copy_all((toolstack / "usr" / "bin").glob("xenstore*"), root / "usr" / "bin")
+        shutil.copy(toolstack / "usr" / "sbin" / "xenhypfs", root / "usr" / "bin" / "xenhypfs")
         self._modules(root, drivers, _DOM0_MODULES)
         os.link(self._folder / KERNEL, root / "boot" / KERNEL)
         os.link(self._folder / BASE, root / "boot" / BASE)

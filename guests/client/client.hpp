@@ -22,4 +22,13 @@ int timer();
 /// What OP-TEE has allocated, for this VM and for all.
 int memory(char const* when);
 
+/// A session with a TA, `crypt` or `os_test`: may this VM have it?
+int open(char const* ta);
+
+/// How many buffers of one page it can share at once, up to 400.
+int buffers();
+
+/// Three calls at once that each wait for a second: how long that takes tells how many go at once.
+int wait_together();
+
 } // namespace client

@@ -21,8 +21,14 @@ int main(int count, char** arguments)
         return client::timer();
     if (what == "memory" && count == 3)
         return client::memory(arguments[2]);
+    if (what == "open" && count == 3)
+        return client::open(arguments[2]);
+    if (what == "buffers" && count == 2)
+        return client::buffers();
+    if (what == "wait" && count == 2)
+        return client::wait_together();
     std::fprintf(stderr,
                  "usage: client share | client once | client work wait|load|encrypt|register | client timer | "
-                 "client memory WHEN\n");
+                 "client memory WHEN | client open crypt|os_test | client buffers | client wait\n");
     return 2;
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 from stack import selection
 from stack.boot import Boot, Limits
 from stack.errors import StackError
-from stack.features import dom0less
+from stack.features import dom0less, policy
 from stack.features.evidence import Evidence
 from stack.features.row import Feature
 from stack.machine import Extras, Images, Job, Machine
@@ -46,6 +46,7 @@ class Bench:
 def boot(kind: str, bench: Bench, features: Sequence[Feature]) -> Shown:
     """One boot of a kind with all features that want it."""
     known: dict[str, Callable[[Bench, Sequence[Feature]], Shown]] = {"toolstack": _with_toolstack,
+                                                                                policy.KIND: _with_toolstack,
                                                                                 dom0less.KIND: _without_dom0}
     if kind not in known:
         raise StackError(f"no kind of boot is named {kind}", advice="stack/features/bench.py has them")
@@ -58,7 +59,8 @@ def _with_toolstack(bench: Bench, features: Sequence[Feature]) -> Shown:
     for feature in features:
         settings.update(feature.settings)
     files = [*sorted(GUEST_FILES.iterdir()), bench.client]
-    job = Job((), (), 0, _DOMU_BOOT_SECONDS, extras=Extras(files, settings))
+    xen = " ".join(feature.xen for feature in features if feature.xen)
+    job = Job((), (), 0, _DOMU_BOOT_SECONDS, extras=Extras(files, settings), xen=xen)
     guests = dict.fromkeys(guest for feature in features for guest in feature.guests)
     limits = Limits(xtest=sum(feature.seconds for feature in features))
     return watch(Machine(bench.folder, bench.images, job, bench.progress), limits, bench.progress, list(guests))

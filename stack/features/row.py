@@ -46,4 +46,5 @@ class Feature:
     seconds: int                                            # how long it may take in the machine, generously
     guests: Sequence[str] = ()                              # names of its domUs: each has its own stream of output
     boot: str = "toolstack"                                 # features of the same boot run in it one after the other
+    xen: str = ""                                           # for Xen's command line: such a feature has a boot of its own
     settings: Mapping[str, str] = field(default_factory=dict)   # for the guests' scripts, as shell variables
