@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t page = 4096;
 constexpr std::size_t most_buffers = 400;
-constexpr int waiters = 3;
+constexpr int waiters = 2; // OP-TEE has no memory for many TAs of one VM
 constexpr std::uint32_t wait_ms = 1000;
 
 } // namespace

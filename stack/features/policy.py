@@ -25,7 +25,7 @@ _ROWS = (
     Row("policy.ta_refused", "a TA that is not on the VM's list is refused with TEEC_ERROR_ACCESS_DENIED, one that is on it opens"),
     Row("policy.at_run_time", "dom0 changes the list while the VM runs: the TA opens, then none does, then any"),
     Row("policy.quota", "dom0 raises a quota by 40 buffers while the VM runs: exactly so many more can be shared"),
-    Row("policy.threads", "with one thread three calls wait for each other, with all of OP-TEE's they do not"),
+    Row("policy.threads", "with one thread two calls wait for each other, with all of OP-TEE's they do not"),
     Row("policy.capability", "a VM without RPC_ARG works by ALLOC instead; granted again, by registered messages"),
     Row("policy.nonsense", "what makes no sense is refused, and changes nothing"),
     Row("policy.counted", "each refusal is counted, by its reason"),

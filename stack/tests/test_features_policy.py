@@ -65,9 +65,9 @@ class Quotas(unittest.TestCase):
             self.assertFalse(self.of(few, more), (few, more))
 
     def test_of_threads_show_in_time(self):
-        wait = "policy.wait calls=3 each_ms=1000 ms={} failed={}"
-        for one, several, failed, green in ((3080, 1050, 0, True), (1050, 1050, 0, False), (3080, 3080, 0, False),
-                                            (3080, 1050, 1, False)):
+        wait = "policy.wait calls=2 each_ms=1000 ms={} failed={}"
+        for one, several, failed, green in ((2080, 1050, 0, True), (1990, 1050, 0, False), (2080, 2080, 0, False),
+                                            (2080, 1050, 1, False)):
             found = judged(*step("threads1", wait.format(one, 0)), *step("threads_all", wait.format(several, failed)))
             self.assertIs(found["policy.threads"].green, green)
 
