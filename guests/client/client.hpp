@@ -28,7 +28,7 @@ int open(char const* ta);
 /// How many buffers of one page it can share at once, up to 400.
 int buffers();
 
-/// Two calls at once that each wait for a second: how long that takes tells how many go at once.
+/// Two calls at once that each wait for some seconds: the mediator counts how many there are.
 int wait_together();
 
 } // namespace client

@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t page = 4096;
 constexpr std::size_t most_buffers = 400;
 constexpr int waiters = 2; // OP-TEE has no memory for many TAs of one VM
-constexpr std::uint32_t wait_ms = 1000;
+constexpr std::uint32_t wait_ms = 5000;
 
 } // namespace
 
@@ -61,7 +61,6 @@ int wait_together()
     for (int number = 0; number != waiters; ++number)
         sessions.push_back(std::make_unique<Session>(context, os_test::uuid));
     std::atomic<int> failed{0};
-    auto const begin = seconds_now();
     std::vector<std::thread> threads;
     for (auto& session : sessions)
         threads.emplace_back([&failed, &session] {
@@ -72,9 +71,7 @@ int wait_together()
         });
     for (auto& thread : threads)
         thread.join();
-    auto const ms = (seconds_now() - begin) * 1000;
-    std::printf(
-        "fact policy.wait calls=%d each_ms=%" PRIu32 " ms=%.0f failed=%d\n", waiters, wait_ms, ms, failed.load());
+    std::printf("fact policy.wait calls=%d failed=%d\n", waiters, failed.load());
     return failed == 0 ? 0 : 1;
 }
 

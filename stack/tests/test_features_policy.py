@@ -64,11 +64,12 @@ class Quotas(unittest.TestCase):
         for few, more in ((36, 75), (36, 77), (40, 80), (0, 40), (400, 400)):
             self.assertFalse(self.of(few, more), (few, more))
 
-    def test_of_threads_show_in_time(self):
-        wait = "policy.wait calls=2 each_ms=1000 ms={} failed={}"
-        for one, several, failed, green in ((2080, 1050, 0, True), (1990, 1050, 0, False), (2080, 2080, 0, False),
-                                            (2080, 1050, 1, False)):
-            found = judged(*step("threads1", wait.format(one, 0)), *step("threads_all", wait.format(several, failed)))
+    def test_of_threads_show_in_calls_at_once(self):
+        for one, several, failed, green in ((1, 2, 0, True), (2, 2, 0, False), (1, 1, 0, False), (0, 2, 0, False), (1, 2, 1, False)):
+            found = judged(*step("threads1", "policy.wait calls=2 failed=0"),
+                           *step("threads_all", f"policy.wait calls=2 failed={failed}"),
+                           f"control|fact policy.at_once step=threads1 most={one}",
+                           f"control|fact policy.at_once step=threads_all most={several}")
             self.assertIs(found["policy.threads"].green, green)
 
 
