@@ -65,7 +65,8 @@ class Quotas(unittest.TestCase):
             self.assertFalse(self.of(few, more), (few, more))
 
     def test_of_threads_show_in_calls_at_once(self):
-        for one, several, failed, green in ((1, 2, 0, True), (2, 2, 0, False), (1, 1, 0, False), (0, 2, 0, False), (1, 2, 1, False)):
+        for one, several, failed, green in ((1, 2, 0, True), (2, 2, 0, False), (1, 1, 0, False), (0, 2, 0, False),
+                                            (1, 2, 1, False)):
             found = judged(*step("threads1", "policy.wait calls=2 failed=0"),
                            *step("threads_all", f"policy.wait calls=2 failed={failed}"),
                            f"control|fact policy.at_once step=threads1 most={one}",
