@@ -68,6 +68,7 @@ class Job:
     hostile: Path | None = None         # the image of the guest that attacks, when there shall be one
     extras: Extras | None = None        # when features are measured rather than xtest run
     xen: str = ""                       # more for Xen's command line
+    memory_mib: int = MEMORY_MIB
     counted: bool = False               # instructions instead of time: one processor, and every run the same
 
     def settings(self) -> str:
@@ -199,7 +200,7 @@ class Machine:
 
     def _base(self, machine_extra: str = "") -> list[str]:
         return ["qemu-system-aarch64", "-machine", MACHINE + machine_extra, "-cpu", "cortex-a57",
-                "-smp", str(self._processors), "-m", str(MEMORY_MIB), "-nodefaults", "-display", "none"]
+                "-smp", str(self._processors), "-m", str(self._job.memory_mib), "-nodefaults", "-display", "none"]
 
     def _flash(self) -> list[str]:
         return ["-drive", f"if=pflash,unit=0,readonly=on,format=raw,file={self._images.flash}"]

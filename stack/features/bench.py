@@ -60,7 +60,8 @@ def _with_toolstack(bench: Bench, features: Sequence[Feature]) -> Shown:
         settings.update(feature.settings)
     files = [*sorted(GUEST_FILES.iterdir()), bench.client]
     xen = " ".join(feature.xen for feature in features if feature.xen)
-    job = Job((), (), 0, _DOMU_BOOT_SECONDS, extras=Extras(files, settings), xen=xen)
+    job = Job((), (), 0, _DOMU_BOOT_SECONDS, extras=Extras(files, settings), xen=xen,
+              memory_mib=max(feature.memory_mib for feature in features))
     guests = dict.fromkeys(guest for feature in features for guest in feature.guests)
     limits = Limits(xtest=sum(feature.seconds for feature in features))
     return watch(Machine(bench.folder, bench.images, job, bench.progress), limits, bench.progress, list(guests))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from stack.features.evidence import Evidence, Fact
@@ -16,9 +17,14 @@ _LISTED = "5b9e0e40-2636-11e1-ad9e-0002a5d5c51b"
 _UNLISTED = "cb3e5ba0-adf1-11e0-998b-0002a5d5c51b"
 _DOM0 = {"buffers": "600"}
 _DOMU = {"threads": "3", "buffers": "500", "pages": "30000", "tas": _LISTED}
+# The machine has 6 GiB, from 1 GiB on; OP-TEE is told of all of it by the device tree.
+_MEMORY_MIB = 6144
+_WINDOW = "4G-7G"
 _WITHOUT_RPC_ARG = "0xffffffbf"         # OPTEE_SMC_SEC_CAP_RPC_ARG is bit 6
 _DENIED = "0xffff0001"                  # TEEC_ERROR_ACCESS_DENIED
 _OPENS = "0"
+
+_SHADOW_PAGES = re.compile(r"optee-mediator: shadow pages from (0x[0-9a-f]+) to (0x[0-9a-f]+)")
 
 _ROWS = (
     Row("policy.defaults", "limits and TAs of dom0 and of domUs are those on Xen's command line, and dom0 can read them"),
@@ -30,6 +36,7 @@ _ROWS = (
     Row("policy.nonsense", "what makes no sense is refused, and changes nothing"),
     Row("policy.counted", "each refusal is counted, by its reason"),
     Row("policy.secure_time", "the VM's time in the secure world is accounted: it grows with work, and not faster than time"),
+    Row("policy.window", "shadow pages come from a window above 4 GiB, and a TA works in shared memory"),
     Row("policy.end", "a VM that is destroyed while it is read and written goes from hypfs, and nobody is harmed"),
 )
 
@@ -151,6 +158,17 @@ def _secure_time(evidence: Evidence) -> Finding | None:
                    {"before_ns": before.number("ns"), "after_ns": after.number("ns"), "passed_ms": passed})
 
 
+def _window(evidence: Evidence) -> Finding | None:
+    once = _at(evidence, "work", "once")
+    if once is None:
+        return None
+    told = next((match for line in evidence.xen_lines if (match := _SHADOW_PAGES.search(line))), None)
+    first, last = (int(told[1], 16), int(told[2], 16)) if told else (0, 0)
+    return Finding(once.number("ok") == 1 and first == 4 << 30 and last == (7 << 30) - 1,
+                   f"{once.number('bytes') >> 10} KiB worked in, shadow pages from {first:#x} to {last:#x}",
+                   {"first": first, "last": last, **once.values})
+
+
 def _end(evidence: Evidence) -> Finding | None:
     alive, gone = _when(evidence, "policy.listed", "alive"), _when(evidence, "policy.listed", "gone")
     reads = evidence.last("policy.read_meanwhile")
@@ -168,7 +186,7 @@ def _end(evidence: Evidence) -> Finding | None:
 _JUDGES: dict[str, Callable[[Evidence], Finding | None]] = {
     "policy.defaults": _defaults, "policy.ta_refused": _ta_refused, "policy.at_run_time": _at_run_time, "policy.quota": _quota,
     "policy.threads": _threads, "policy.capability": _capability, "policy.nonsense": _nonsense, "policy.counted": _counted,
-    "policy.secure_time": _secure_time, "policy.end": _end}
+    "policy.secure_time": _secure_time, "policy.window": _window, "policy.end": _end}
 
 
 def judge(evidence: Evidence) -> dict[str, Finding]:
@@ -184,5 +202,5 @@ def _option(kind: str, settings: dict[str, str]) -> str:
 
 
 FEATURE = Feature("policy", _ROWS, judge, seconds=900, guests=(_GUEST,), boot=KIND,
-                  xen=f"{_option('dom0', _DOM0)} {_option('domu', _DOMU)}",
+                  memory_mib=_MEMORY_MIB, xen=f"{_option('dom0', _DOM0)} {_option('domu', _DOMU)} optee-mediator-memory={_WINDOW}",
                   settings={"POLICY_LISTED": _LISTED, "POLICY_UNLISTED": _UNLISTED, "POLICY_CAPABILITIES": _WITHOUT_RPC_ARG})

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stack.features.evidence import Evidence
+from stack.machine import MEMORY_MIB
 
 
 @dataclass(frozen=True)
@@ -47,4 +48,5 @@ class Feature:
     guests: Sequence[str] = ()                              # names of its domUs: each has its own stream of output
     boot: str = "toolstack"                                 # features of the same boot run in it one after the other
     xen: str = ""                                           # for Xen's command line: such a feature has a boot of its own
+    memory_mib: int = MEMORY_MIB                            # of the machine; the most that a feature of a boot wants
     settings: Mapping[str, str] = field(default_factory=dict)   # for the guests' scripts, as shell variables

@@ -102,6 +102,15 @@ class Others(unittest.TestCase):
             found = judged(line.format("before", 100_000_000, 500), line.format("after", ns, 600))
             self.assertIs(found["policy.secure_time"].green, green, ns)
 
+    def test_shadow_pages_come_from_where_they_shall_and_do(self):
+        line = "XEN|optee-mediator: shadow pages from {} to 0x000001bfffffff"
+        good = line.format("0x00000100000000")
+        work = step("work", "once ok=1 result=0 bytes=16777216")
+        self.assertTrue(judged(good, *work)["policy.window"].green)
+        for lines in ((line.format("0x00000040000000"), *work), work, (good, *step("work", "once ok=0 result=1 bytes=65536"))):
+            self.assertFalse(judged(*lines)["policy.window"].green)
+        self.assertNotIn("policy.window", judged(good))
+
     def test_refusals_are_counted(self):
         for refused, quota, threads, green in ((2, 2, 1, True), (1, 2, 1, False), (2, 0, 1, False), (2, 2, 0, False)):
             counters = {"ta_refused": refused, "over_quota": quota, "thread_limit": threads}
