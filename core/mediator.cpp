@@ -87,7 +87,7 @@ bool optee_mediator_vm_set_tas(optee_mediator_vm* vm, optee_mediator_ta_list con
 
 void optee_mediator_vm_tas(optee_mediator_vm const* vm, optee_mediator_ta_list* list)
 {
-    *list = to_cpp(vm).context().allowed_tas.get();
+    to_cpp(vm).context().allowed_tas.get(*list);
 }
 
 uint32_t optee_mediator_counters(void)

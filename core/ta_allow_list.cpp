@@ -31,10 +31,10 @@ bool TaAllowList::set(optee_mediator_ta_list const& list)
     return true;
 }
 
-optee_mediator_ta_list TaAllowList::get() const
+void TaAllowList::get(optee_mediator_ta_list& list) const
 {
     Guard const guard{lock_};
-    return list_;
+    list = list_;
 }
 
 bool TaAllowList::allows(TaUuid const& ta) const

@@ -30,7 +30,7 @@ public:
     void prepare() { lock_.prepare(); }
     /// False, and nothing has changed, when there is no room for so many.
     [[nodiscard]] bool set(optee_mediator_ta_list const& list);
-    optee_mediator_ta_list get() const;
+    void get(optee_mediator_ta_list& list) const;
 
     /// Most VMs have no list, and need no lock to find that out.
     bool is_in_force() const { return in_force_.load(std::memory_order_relaxed); }

@@ -84,7 +84,8 @@ TEST_F(AnAllowList, ThatIsNotInForceAllowsAllWhateverItNames)
 TEST_F(AnAllowList, IsGivenBackAsItWasSet)
 {
     ASSERT_TRUE(list_.set(list_of({uuid(1), uuid(2)})));
-    auto const given = list_.get();
+    optee_mediator_ta_list given{};
+    list_.get(given);
     EXPECT_TRUE(given.in_force);
     ASSERT_EQ(given.count, 2u);
     EXPECT_EQ(given.ta[1].octets[15], 2);
@@ -120,7 +121,8 @@ TEST_F(AnAllowList, IsReplacedAsAWhole)
                 EXPECT_TRUE(list_.is_in_force());
                 EXPECT_TRUE(list_.allows(asked_for(uuid(7))));
                 EXPECT_FALSE(list_.allows(asked_for(uuid(8))));
-                auto const seen = list_.get();
+                optee_mediator_ta_list seen{};
+                list_.get(seen);
                 EXPECT_EQ(seen.count == 2, seen.ta[0].octets[15] == 7);
             }
             entry.finish();
