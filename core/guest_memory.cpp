@@ -3,8 +3,6 @@
 
 #include "guest_memory.hpp"
 
-#include <optee_mediator/port.h>
-
 #include <algorithm>
 
 namespace optee {
@@ -38,7 +36,7 @@ Result<GuestWindow> GuestWindow::acquire(VmContext& vm, GuestPlace const& place)
     return GuestWindow{vm, {pa, pa}, place.offset_, place.room_, std::move(pinned)};
 }
 
-void GuestWindow::read_bytes(std::uint32_t offset, void* to, std::uint32_t bytes) const
+void GuestWindow::read_across(std::uint32_t offset, void* to, std::uint32_t bytes) const
 {
     auto* const into = static_cast<unsigned char*>(to);
     in_each_page(offset_ + offset, bytes, [&](auto page, auto at, auto before, auto part) {
@@ -46,7 +44,7 @@ void GuestWindow::read_bytes(std::uint32_t offset, void* to, std::uint32_t bytes
     });
 }
 
-void GuestWindow::write_bytes(std::uint32_t offset, void const* from, std::uint32_t bytes) const
+void GuestWindow::write_across(std::uint32_t offset, void const* from, std::uint32_t bytes) const
 {
     auto const* const out_of = static_cast<unsigned char const*>(from);
     in_each_page(offset_ + offset, bytes, [&](auto page, auto at, auto before, auto part) {

@@ -5,7 +5,10 @@
 
 #include "pin.hpp"
 
+#include <optee_mediator/port.h>
+
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -81,6 +84,10 @@ public:
         static_assert(std::is_trivially_copyable_v<T>);
         write_bytes(offset, &value, sizeof(T));
     }
+    void write(std::uint32_t offset, std::span<std::byte const> bytes) const
+    {
+        write_bytes(offset, bytes.data(), static_cast<std::uint32_t>(bytes.size()));
+    }
 
 private:
     GuestWindow(VmContext& vm,
@@ -91,8 +98,22 @@ private:
         : vm_{&vm}, pages_{pages}, offset_{offset}, room_{room}, pin_{std::move(pin)}
     {
     }
-    void read_bytes(std::uint32_t offset, void* to, std::uint32_t bytes) const;
-    void write_bytes(std::uint32_t offset, void const* from, std::uint32_t bytes) const;
+    void read_bytes(std::uint32_t offset, void* to, std::uint32_t bytes) const
+    {
+        if (offset_ + offset + bytes <= page_bytes)
+            optee_port_read_guest(vm_->port, to_c(pages_[0]), offset_ + offset, to, bytes);
+        else
+            read_across(offset, to, bytes);
+    }
+    void write_bytes(std::uint32_t offset, void const* from, std::uint32_t bytes) const
+    {
+        if (offset_ + offset + bytes <= page_bytes)
+            optee_port_write_guest(vm_->port, to_c(pages_[0]), offset_ + offset, from, bytes);
+        else
+            write_across(offset, from, bytes);
+    }
+    void read_across(std::uint32_t offset, void* to, std::uint32_t bytes) const;
+    void write_across(std::uint32_t offset, void const* from, std::uint32_t bytes) const;
 
     VmContext* vm_;
     std::array<Pa, 2> pages_;

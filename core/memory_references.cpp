@@ -13,7 +13,7 @@ using abi::Command;
 using abi::ParamType;
 
 // The parameters that the ABI gives to a command. Sessions may have any; what they cannot use OP-TEE refuses itself.
-bool has_right_params(ShadowMessage const& message)
+bool has_right_params(ShadowMessage& message)
 {
     switch (message.command()) {
     case Command::open_session:
@@ -36,7 +36,6 @@ bool has_right_params(ShadowMessage const& message)
 
 Status MemoryReferences::prepare(VmContext& vm, ShmRegistry& registry, ShadowMessage& message)
 {
-    references_ = {};
     if (!has_right_params(message))
         return Error::bad_parameters;
     for (std::uint32_t i = 0; i != message.params(); ++i)
@@ -49,43 +48,47 @@ Status MemoryReferences::prepare_param(VmContext& vm,
                                        ShadowMessage& message,
                                        std::uint32_t index)
 {
-    auto const guest = message.param(index);
+    auto& param = message.param(index);
+    auto const buffer = Ipa::from_raw(param.tmem.buffer); // if it has one: judged, it is no more to be seen
     auto const null_allowed = (vm.granted_capabilities() & abi::SecureCapability::memref_null) != 0;
-    MEDIATOR_ASSIGN_OR_RETURN(auto judged, judge(guest, index, null_allowed));
-    auto const& rmem = judged.forwarded.rmem;
+    MEDIATOR_ASSIGN_OR_RETURN(auto const use, judge(param, index, null_allowed));
+    message.set_copy_back(index, use.copy_back);
 
-    switch (judged.needs) {
-    case ParamNeeds::nothing:      break;
+    switch (use.needs) {
+    case ParamNeeds::nothing:      return {};
     case ParamNeeds::pages_pinned: {
         auto const registers = message.command() == Command::register_shm;
-        MEDIATOR_RETURN_IF_ERROR(
-            share(vm, registry, guest.tmem, registers ? Purpose::registering : Purpose::temporary, index));
-        break;
+        return share(vm, registry, buffer, param.tmem, registers ? Purpose::registering : Purpose::temporary, index);
     }
-    case ParamNeeds::registered_memory:
-        if (message.command() == Command::unregister_shm) {
-            MEDIATOR_ASSIGN_OR_RETURN(auto const memory, registry.begin_unregister(Cookie{rmem.cookie}));
-            // not covered: that there is no place, for it is the only reference of such a call
-            MEDIATOR_RETURN_IF_ERROR(push({memory, Purpose::unregistering, index, std::nullopt}));
-            judged.forwarded.rmem = {.offset = 0, .size = 0, .cookie = rmem.cookie};
-        } else {
-            MEDIATOR_ASSIGN_OR_RETURN(auto const memory,
-                                      registry.use_registered(Cookie{rmem.cookie}, rmem.offset, rmem.size));
-            if (auto pushed = push({memory, Purpose::registered_use, index, std::nullopt}); !pushed.ok()) {
-                registry.end_use(memory);
-                return pushed.error();
-            }
-        }
-        break;
+    case ParamNeeds::registered_memory: return refer(registry, param.rmem, message.command(), index);
     }
-    message.set_param(index, judged.forwarded, judged.copy_back);
-    return {};
+    __builtin_unreachable();
 }
 
-Status MemoryReferences::share(
-    VmContext& vm, ShmRegistry& registry, abi::TmemParam const& tmem, Purpose purpose, std::uint32_t index)
+Status MemoryReferences::refer(ShmRegistry& registry, abi::RmemParam& rmem, abi::Command command, std::uint32_t index)
 {
-    auto const buffer = Ipa::from_raw(tmem.buffer);
+    if (command == Command::unregister_shm) {
+        MEDIATOR_ASSIGN_OR_RETURN(auto const memory, registry.begin_unregister(Cookie{rmem.cookie}));
+        rmem = {.offset = 0, .size = 0, .cookie = rmem.cookie};
+        // not covered: that there is no place, for it is the only reference of such a call
+        return push({memory, Purpose::unregistering, index, std::nullopt});
+    }
+    MEDIATOR_ASSIGN_OR_RETURN(auto const memory,
+                              registry.use_registered(Cookie{rmem.cookie}, rmem.offset, rmem.size));
+    auto pushed = push({memory, Purpose::registered_use, index, std::nullopt});
+    if (pushed.ok())
+        return {};
+    registry.end_use(memory);
+    return pushed.error();
+}
+
+Status MemoryReferences::share(VmContext& vm,
+                               ShmRegistry& registry,
+                               Ipa buffer,
+                               abi::TmemParam const& tmem,
+                               Purpose purpose,
+                               std::uint32_t index)
+{
     auto const kind = purpose == Purpose::registering ? ShmKind::registered : ShmKind::temporary;
     MEDIATOR_ASSIGN_OR_RETURN(
         auto const memory,
@@ -102,18 +105,15 @@ Status MemoryReferences::share(
 
 Status MemoryReferences::push(Reference const& reference)
 {
-    for (auto& place : references_) {
-        if (!place) {
-            place = reference;
-            return {};
-        }
-    }
-    return Error::bad_parameters; // more than a command can carry: refused before there is work
+    if (used_ == references_.size())
+        return Error::bad_parameters; // more than a command can carry: refused before there is work
+    references_[used_++] = reference;
+    return {};
 }
 
-Result<Progress> MemoryReferences::translate(VmContext& vm, ShadowMessage const& message, Budget& budget)
+Result<Progress> MemoryReferences::translate(VmContext& vm, ShadowMessage& message, Budget& budget)
 {
-    for (auto& reference : references_) {
+    for (auto& reference : used()) {
         if (!reference || !reference->guest_list)
             continue;
         MappedShm const memory = map(reference->memory);
@@ -147,7 +147,7 @@ bool MemoryReferences::stays(ShmRegistry& registry, Reference const& reference, 
 
 void MemoryReferences::settle(VmContext& vm, ShmRegistry& registry, bool tee_agreed)
 {
-    for (auto& reference : references_) {
+    for (auto& reference : used()) {
         if (!reference)
             continue;
         if (stays(registry, *reference, tee_agreed)) {
@@ -161,7 +161,7 @@ void MemoryReferences::settle(VmContext& vm, ShmRegistry& registry, bool tee_agr
 
 Progress MemoryReferences::release(VmContext& vm, ShmRegistry& registry, Budget& budget)
 {
-    for (auto& reference : references_) {
+    for (auto& reference : used()) {
         if (!reference)
             continue;
         if (map(reference->memory)->list.release(vm, budget) == Progress::preempted)
@@ -169,6 +169,7 @@ Progress MemoryReferences::release(VmContext& vm, ShmRegistry& registry, Budget&
         registry.erase(vm, reference->memory);
         reference = std::nullopt;
     }
+    used_ = 0;
     return Progress::done;
 }
 

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 namespace optee {
 
@@ -20,7 +21,7 @@ public:
     /// releases what was taken before.
     Status prepare(VmContext& vm, ShmRegistry& registry, ShadowMessage& message);
     /// Pins pages and puts our lists into the message. To be called again until it is done.
-    Result<Progress> translate(VmContext& vm, ShadowMessage const& message, Budget& budget);
+    Result<Progress> translate(VmContext& vm, ShadowMessage& message, Budget& budget);
     /// The call is over, or never was: registered memory changes hands if OP-TEE agreed, uses end. Once settled, a
     /// reference stays so.
     void settle(VmContext& vm, ShmRegistry& registry, bool tee_agreed);
@@ -43,12 +44,20 @@ private:
     };
 
     Status prepare_param(VmContext& vm, ShmRegistry& registry, ShadowMessage& message, std::uint32_t index);
-    Status share(
-        VmContext& vm, ShmRegistry& registry, abi::TmemParam const& tmem, Purpose purpose, std::uint32_t index);
+    Status refer(ShmRegistry& registry, abi::RmemParam& rmem, abi::Command command, std::uint32_t index);
+    Status share(VmContext& vm,
+                 ShmRegistry& registry,
+                 Ipa buffer,
+                 abi::TmemParam const& tmem,
+                 Purpose purpose,
+                 std::uint32_t index);
     Status push(Reference const& reference);
     bool stays(ShmRegistry& registry, Reference const& reference, bool tee_agreed);
 
+    std::span<std::optional<Reference>> used() { return std::span{references_}.first(used_); }
+
     std::array<std::optional<Reference>, abi::max_memory_references> references_{};
+    std::uint32_t used_ = 0; ///< places that were taken; some may be empty again
 };
 
 } // namespace optee

@@ -74,10 +74,10 @@ Status ShadowPageList::append(VmContext& vm, PinnedRun run)
     return {};
 }
 
-Pa ShadowPageList::pinned_page(std::uint32_t index) const
+std::array<Pa, 2> ShadowPageList::pinned_pages(std::uint32_t one, std::uint32_t other) const
 {
     Mapped<PageListPage const> const list{*head_};
-    return Pa::from_raw(list->page[index]);
+    return {Pa::from_raw(list->page[one]), Pa::from_raw(list->page[other])};
 }
 
 // Unpins that many entries of the first page of the list; neighbours go with one call.
@@ -108,7 +108,9 @@ Progress ShadowPageList::release(VmContext& vm, Budget& budget)
             {
                 *head_
                 } -> next;
-            free_shadow_page(vm, *head_);
+            // Only a full page has a link behind its entries. OP-TEE reads the list, and writes nothing into it.
+            free_shadow_page(
+                vm, *head_, released_ == PageListPage::entries ? page_bytes : offset_of_entry(released_));
             head_ = next == 0 ? std::nullopt : std::optional{Pa::from_raw(next)};
             released_ = 0;
         }

@@ -6,6 +6,7 @@
 #include "base/budget.hpp"
 #include "pin.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -24,8 +25,8 @@ public:
     /// Where OP-TEE finds the list. Only for a list that is not empty.
     Pa first_page() const { return *head_; }
     PageCount pinned() const { return PageCount{pinned_}; }
-    /// Page `index` of what is pinned, which the first page of the list tells: index < PageListPage::entries.
-    Pa pinned_page(std::uint32_t index) const;
+    /// Two of the pages that are pinned, which the first page of the list tells: indices < PageListPage::entries.
+    std::array<Pa, 2> pinned_pages(std::uint32_t one, std::uint32_t other) const;
 
 private:
     Status make_room(VmContext& vm);

@@ -6,7 +6,6 @@
 #include "abi/rpc.hpp"
 #include "shadow_message.hpp"
 
-#include <cstddef>
 #include <span>
 
 namespace optee {
@@ -26,9 +25,12 @@ abi::MessageHeader request_header(std::uint32_t command, std::uint32_t params)
             .param_count = params};
 }
 
-constexpr auto value_offset = static_cast<std::uint32_t>(offsetof(abi::Param, value));
-constexpr auto size_offset = value_offset + static_cast<std::uint32_t>(offsetof(abi::TmemParam, size));
-constexpr auto result_offset = static_cast<std::uint32_t>(offsetof(abi::MessageHeader, result));
+// As OP-TEE and the guest see it. Of the parameters only so many count as the header says.
+struct Argument {
+    abi::MessageHeader header;
+    std::array<abi::Param, abi::max_rpc_params> params;
+};
+static_assert(sizeof(Argument) == abi::rpc_argument_bytes);
 
 bool is_about_memory(std::uint32_t command)
 {
@@ -57,26 +59,23 @@ void RpcArgument::fail(std::uint32_t result) const
 Result<RpcRequest> RpcRequest::read(ShmRegistry& registry, RpcArgument const& argument)
 {
     RpcRequest request{argument};
-    auto const shadow = request.shadow();
-    auto const header = *Mapped<abi::MessageHeader const>{shadow};
-    if (header.param_count > abi::max_rpc_params)
+    Mapped<Argument> const shadow{request.shadow()};
+    if (shadow->header.param_count > abi::max_rpc_params)
         return Error::bad_command;
-    request.command_ = header.command;
-    request.params_ = header.param_count;
+    request.command_ = shadow->header.command;
+    request.params_ = shadow->header.param_count;
 
     for (std::uint32_t i = 0; i != request.params_; ++i) {
-        auto const param = *Mapped<abi::Param const>{shadow.plus(param_offset(i))};
-        MEDIATOR_ASSIGN_OR_RETURN(auto const judged, judge_request(param));
-        auto const& rmem = judged.forwarded.rmem;
-        if (judged.needs == ParamNeeds::registered_memory &&
-            !registry.may_name(Cookie{rmem.cookie}, rmem.offset, rmem.size))
+        auto& param = shadow->params[i];
+        MEDIATOR_ASSIGN_OR_RETURN(auto const use, judge_request(param));
+        if (use.needs == ParamNeeds::registered_memory &&
+            !registry.may_name(Cookie{param.rmem.cookie}, param.rmem.offset, param.rmem.size))
             return Error::bad_command;
-        *Mapped<abi::Param>{shadow.plus(param_offset(i))} = judged.forwarded;
-        request.outputs_[i] = judged.copy_back;
+        request.outputs_[i] = use.copy_back;
     }
 
     if (is_about_memory(request.command_)) {
-        auto const param = *Mapped<abi::Param const>{shadow.plus(param_offset(0))};
+        auto const& param = shadow->params[0];
         if (request.params_ != 1 || param.attributes != static_cast<std::uint64_t>(abi::ParamType::value_input))
             return Error::bad_command;
         request.subject_ = param.value.b;
@@ -91,11 +90,14 @@ Result<GuestWindow> RpcRequest::guest_window(VmContext& vm) const
 
 void RpcRequest::deliver(GuestWindow const& guest) const
 {
-    guest.write(0, request_header(command_, params_));
-    for (std::uint32_t i = 0; i != params_; ++i) {
-        Mapped<abi::Param const> const param{shadow().plus(param_offset(i))};
-        guest.write(param_offset(i), *param);
+    Argument request;
+    request.header = request_header(command_, params_);
+    {
+        Mapped<Argument const> const shadow{this->shadow()};
+        for (std::uint32_t i = 0; i != params_; ++i)
+            request.params[i] = shadow->params[i];
     }
+    guest.write(0, std::as_bytes(std::span{&request, 1}).first(param_offset(params_)));
 }
 
 void RpcRequest::deliver_free(GuestWindow const& guest, Cookie cookie) const
@@ -110,18 +112,15 @@ void RpcRequest::deliver_free(GuestWindow const& guest, Cookie cookie) const
 
 void RpcRequest::take_outputs(GuestWindow const& guest) const
 {
-    Mapped<abi::MessageHeader>
-    {
-        shadow()
-        } -> result = guest.read<std::uint32_t>(result_offset);
+    Mapped<Argument> const shadow{this->shadow()};
+    shadow->header.result = guest.read<std::uint32_t>(result_offset);
     for (std::uint32_t i = 0; i != params_; ++i) {
-        if (outputs_[i] == CopyBack::nothing)
-            continue;
-        Mapped<abi::Param> const param{shadow().plus(param_offset(i))};
-        if (outputs_[i] == CopyBack::value)
-            param->value = guest.read<abi::ValueParam>(param_offset(i) + value_offset);
-        else
-            param->tmem.size = guest.read<std::uint64_t>(param_offset(i) + size_offset);
+        auto& param = shadow->params[i];
+        switch (outputs_[i]) {
+        case CopyBack::nothing: break;
+        case CopyBack::value:   param.value = guest.read<abi::ValueParam>(param_offset(i) + value_offset); break;
+        case CopyBack::size:    param.tmem.size = guest.read<std::uint64_t>(param_offset(i) + size_offset); break;
+        }
     }
 }
 

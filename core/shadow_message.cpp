@@ -17,10 +17,7 @@ struct ResultFields {
 };
 static_assert(offsetof(abi::MessageHeader, result_origin) == offsetof(abi::MessageHeader, result) + 4);
 
-constexpr auto result_offset = static_cast<std::uint32_t>(offsetof(abi::MessageHeader, result));
 constexpr auto session_offset = static_cast<std::uint32_t>(offsetof(abi::MessageHeader, session));
-constexpr auto value_offset = static_cast<std::uint32_t>(offsetof(abi::Param, value));
-constexpr auto size_offset = value_offset + static_cast<std::uint32_t>(offsetof(abi::TmemParam, size));
 
 bool is_known(abi::Command command)
 {
@@ -52,68 +49,56 @@ Status ShadowMessage::fetch(GuestWindow const& guest, RpcRoom rpc_room)
     rpc_room_ = rpc_room;
 
     // An SMC that fails, or an OP-TEE that forgets, must not be taken for success.
-    *Mapped<abi::MessageHeader>{page_} = {.command = header.command,
-                                          .function = header.function,
-                                          .session = header.session,
-                                          .cancel_id = header.cancel_id,
-                                          .pad = 0,
-                                          .result = static_cast<std::uint32_t>(abi::TeeResult::generic),
-                                          .result_origin = abi::origin_comms,
-                                          .param_count = header.param_count};
-    if (params() != 0) {
-        Mapped<abi::Param> const to{page_.plus(param_offset(0))};
-        guest.read(param_offset(0), std::span{to.get(), params()});
-    }
+    this->header() = {.command = header.command,
+                      .function = header.function,
+                      .session = header.session,
+                      .cancel_id = header.cancel_id,
+                      .pad = 0,
+                      .result = static_cast<std::uint32_t>(abi::TeeResult::generic),
+                      .result_origin = abi::origin_comms,
+                      .param_count = header.param_count};
+    if (params() != 0)
+        guest.read(param_offset(0), std::span{&param(0), params()});
     return {};
 }
 
-abi::Param ShadowMessage::param(std::uint32_t index) const
+void ShadowMessage::set_buffer(std::uint32_t index, Pa buffer)
 {
-    return *Mapped<abi::Param const>{page_.plus(param_offset(index))};
+    param(index).tmem.buffer = buffer.raw();
 }
 
-void ShadowMessage::set_param(std::uint32_t index, abi::Param const& forwarded, CopyBack copy_back)
+abi::TeeResult ShadowMessage::result()
 {
-    *Mapped<abi::Param>{page_.plus(param_offset(index))} = forwarded;
-    copy_back_[index] = copy_back;
+    return static_cast<abi::TeeResult>(header().result);
 }
 
-void ShadowMessage::set_buffer(std::uint32_t index, Pa buffer) const
+void ShadowMessage::copy_back(GuestWindow const& guest)
 {
-    Mapped<abi::Param>
-    {
-        page_.plus(param_offset(index))
-        } -> tmem.buffer = buffer.raw();
-}
-
-abi::TeeResult ShadowMessage::result() const
-{
-    return static_cast<abi::TeeResult>(Mapped<abi::MessageHeader const> { page_ } -> result);
-}
-
-void ShadowMessage::copy_back(GuestWindow const& guest) const
-{
-    Mapped<abi::MessageHeader const> const header{page_};
     if (command_ == abi::Command::open_session)
-        guest.write(session_offset, header->session);
+        guest.write(session_offset, header().session);
     for (std::uint32_t i = 0; i != params(); ++i) {
-        if (copy_back_[i] == CopyBack::nothing)
-            continue;
-        Mapped<abi::Param const> const param{page_.plus(param_offset(i))};
-        if (copy_back_[i] == CopyBack::value)
-            guest.write(param_offset(i) + value_offset, param->value);
-        else
-            guest.write(param_offset(i) + size_offset, param->tmem.size);
+        switch (copy_back_[i]) {
+        case CopyBack::nothing: break;
+        case CopyBack::value:   guest.write(param_offset(i) + value_offset, param(i).value); break;
+        case CopyBack::size:    guest.write(param_offset(i) + size_offset, param(i).tmem.size); break;
+        }
     }
-    guest.write(result_offset, ResultFields{header->result, header->result_origin});
+    guest.write(result_offset, ResultFields{header().result, header().result_origin});
 }
 
 void ShadowMessage::clear()
 {
-    Mapped<unsigned char> const bytes{page_};
-    __builtin_memset(bytes.get(), 0, used_bytes());
+    __builtin_memset(bytes(), 0, used_bytes());
     params_ = ParamCount{};
     rpc_room_ = RpcRoom::none;
+    close();
+}
+
+void ShadowMessage::close()
+{
+    if (mapped_ != nullptr)
+        optee_port_unmap_page(mapped_);
+    mapped_ = nullptr;
 }
 
 void write_result(GuestWindow const& guest, abi::TeeResult result)

@@ -10,6 +10,7 @@
 #include "shadow_page.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -43,6 +44,12 @@ constexpr std::uint32_t param_offset(std::uint32_t index)
     return static_cast<std::uint32_t>(sizeof(abi::MessageHeader) + index * sizeof(abi::Param));
 }
 
+/// What is written or read of a message alone: its result; of a parameter, counted from its begin: the value, or the size
+/// of the memory that it refers to.
+inline constexpr auto result_offset = static_cast<std::uint32_t>(offsetof(abi::MessageHeader, result));
+inline constexpr auto value_offset = static_cast<std::uint32_t>(offsetof(abi::Param, value));
+inline constexpr auto size_offset = value_offset + static_cast<std::uint32_t>(offsetof(abi::TmemParam, size));
+
 /// Our copy of a guest's message, in a page of ours: the one that OP-TEE sees and writes.
 ///
 /// It is copied for three reasons: the guest must not change what was checked, addresses in it become physical ones, and
@@ -62,28 +69,41 @@ public:
     std::uint32_t params() const { return params_.count(); }
     Pa page() const { return page_; }
     /// How long the message itself is: the argument of RPCs is behind it, in the guest's memory as in ours.
-    std::uint32_t bytes() const { return params_.message_bytes(); }
+    std::uint32_t length() const { return params_.message_bytes(); }
     std::optional<Pa> rpc_argument() const
     {
-        return rpc_room_ == RpcRoom::none ? std::nullopt : std::optional{page_.plus(bytes())};
+        return rpc_room_ == RpcRoom::none ? std::nullopt : std::optional{page_.plus(length())};
     }
 
-    abi::Param param(std::uint32_t index) const;
-    /// What OP-TEE will see, and what goes back later.
-    void set_param(std::uint32_t index, abi::Param const& forwarded, CopyBack copy_back);
-    void set_buffer(std::uint32_t index, Pa buffer) const;
+    /// As it was read, and what OP-TEE will see.
+    abi::Param& param(std::uint32_t index) { return *reinterpret_cast<abi::Param*>(bytes() + param_offset(index)); }
+    /// What goes back of it later.
+    void set_copy_back(std::uint32_t index, CopyBack copy_back) { copy_back_[index] = copy_back; }
+    void set_buffer(std::uint32_t index, Pa buffer);
 
     /// What OP-TEE wrote as the message's result.
-    abi::TeeResult result() const;
+    abi::TeeResult result();
     /// Writes OP-TEE's results into the guest's message: outputs, and nothing else.
-    void copy_back(GuestWindow const& guest) const;
+    void copy_back(GuestWindow const& guest);
     /// Makes the page zero again, for the next call: all that the call had of it. OP-TEE writes nothing behind that.
     void clear();
+    /// To be called before another CPU may have the message.
+    void close();
 
 private:
-    std::uint32_t used_bytes() const { return bytes() + (rpc_room_ == RpcRoom::none ? 0 : abi::rpc_argument_bytes); }
+    std::uint32_t used_bytes() const { return length() + (rpc_room_ == RpcRoom::none ? 0 : abi::rpc_argument_bytes); }
+
+    // The page is mapped when an entry first looks at it, and stays so until close(): once, not for each field.
+    unsigned char* bytes()
+    {
+        if (mapped_ == nullptr)
+            mapped_ = static_cast<unsigned char*>(optee_port_map_page(to_c(page_)));
+        return mapped_;
+    }
+    abi::MessageHeader& header() { return *reinterpret_cast<abi::MessageHeader*>(bytes()); }
 
     Pa page_;
+    unsigned char* mapped_ = nullptr;
     abi::Command command_ = abi::Command::cancel;
     RpcRoom rpc_room_ = RpcRoom::none;
     ParamCount params_{};

@@ -25,11 +25,11 @@ Result<Pa> allocate_shadow_page(VmContext& vm)
     return Pa::from_raw(page.raw);
 }
 
-void free_shadow_page(VmContext& vm, Pa page)
+void free_shadow_page(VmContext& vm, Pa page, std::uint32_t used)
 {
     {
         Mapped<unsigned char> const bytes{page};
-        __builtin_memset(bytes.get(), 0, page_bytes);
+        __builtin_memset(bytes.get(), 0, used);
     }
     vm.statistics.subtract(Counter::mediator_pages);
     optee_port_free_page(vm.port, to_c(page));

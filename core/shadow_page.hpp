@@ -17,8 +17,8 @@ namespace optee {
 /// Allocates a page of ours, filled with zeros, that no VM can name.
 Result<Pa> allocate_shadow_page(VmContext& vm);
 
-/// Scrubs the page and gives it back: its next owner may be a guest.
-void free_shadow_page(VmContext& vm, Pa page);
+/// Scrubs the page and gives it back: its next owner may be a guest. `used`: bytes from its begin that are not zero.
+void free_shadow_page(VmContext& vm, Pa page, std::uint32_t used = page_bytes);
 
 /// A page of ours that goes back unless it is handed on.
 class ShadowPage {

@@ -81,8 +81,10 @@ void ShmRegistry::set_live(ShmRef memory)
     map(memory)->state = ShmState::live;
 }
 
-// A buffer of this kind that OP-TEE has; whatever else is known under the name does not count.
-Result<ShmRef> ShmRegistry::find(Cookie cookie, ShmKind kind)
+// A buffer of this kind that OP-TEE has; whatever else is known under the name does not count. `act` has it mapped, so
+// that nobody maps it a second time, and may refuse it.
+template <typename Act>
+Result<ShmRef> ShmRegistry::with_live(Cookie cookie, ShmKind kind, Act act)
 {
     auto const found = index_.find(cookie);
     if (!found)
@@ -90,51 +92,54 @@ Result<ShmRef> ShmRegistry::find(Cookie cookie, ShmKind kind)
     MappedShm const memory = map(*found);
     if (memory->kind != kind || memory->state != ShmState::live)
         return Error::bad_parameters;
+    MEDIATOR_RETURN_IF_ERROR(act(*memory));
     return *found;
 }
 
 Result<ShmRef> ShmRegistry::use_registered(Cookie cookie, std::uint64_t offset, std::uint64_t size)
 {
     Guard const guard{lock_};
-    MEDIATOR_ASSIGN_OR_RETURN(auto const found, find(cookie, ShmKind::registered));
-    MappedShm const memory = map(found);
-    if (!holds(*memory, offset, size))
-        return Error::bad_parameters;
-    ++memory->uses;
-    return found;
+    return with_live(cookie, ShmKind::registered, [=](SharedMemory& memory) -> Status {
+        if (!holds(memory, offset, size))
+            return Error::bad_parameters;
+        ++memory.uses;
+        return {};
+    });
 }
 
 Result<ShmRegistry::MessageBuffer> ShmRegistry::use_for_message(Cookie cookie, std::uint32_t offset)
 {
-    MEDIATOR_ASSIGN_OR_RETURN(auto const found, use_registered(cookie, offset, sizeof(abi::MessageHeader)));
-    // In use, so in state live until end_use(): nothing below changes.
-    MappedShm const memory = map(found);
-    auto const begin = std::uint64_t{memory->offset} + offset;
-    auto const room = std::min<std::uint64_t>(memory->size - offset, page_bytes);
-    auto const first = begin / page_bytes;
-    auto const last = (begin + room - 1) / page_bytes;
-    if (begin % abi::message_alignment != 0 || last >= abi::PageListPage::entries) {
-        end_use(found);
-        return Error::bad_parameters;
-    }
-    auto const page = [&](std::uint64_t index) {
-        return memory->list.pinned_page(static_cast<std::uint32_t>(index));
-    };
-    return MessageBuffer{found,
-                         GuestPlace::in_pinned({page(first), page(last)},
-                                               static_cast<std::uint32_t>(begin % page_bytes),
-                                               static_cast<std::uint32_t>(room))};
+    Guard const guard{lock_};
+    auto place = GuestPlace::in_pinned({Pa::from_raw(0), Pa::from_raw(0)}, 0, 0);
+    MEDIATOR_ASSIGN_OR_RETURN(
+        auto const found, with_live(cookie, ShmKind::registered, [&](SharedMemory& memory) -> Status {
+            if (!holds(memory, offset, sizeof(abi::MessageHeader)))
+                return Error::bad_parameters;
+            auto const begin = std::uint64_t{memory.offset} + offset;
+            auto const room = std::min<std::uint64_t>(memory.size - offset, page_bytes);
+            auto const first = begin / page_bytes;
+            auto const last = (begin + room - 1) / page_bytes;
+            if (begin % abi::message_alignment != 0 || last >= abi::PageListPage::entries)
+                return Error::bad_parameters;
+            place = GuestPlace::in_pinned(
+                memory.list.pinned_pages(static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(last)),
+                static_cast<std::uint32_t>(begin % page_bytes),
+                static_cast<std::uint32_t>(room));
+            ++memory.uses;
+            return {};
+        }));
+    return MessageBuffer{found, place};
 }
 
 Result<ShmRef> ShmRegistry::use_argument(Cookie cookie, TeeThread owner)
 {
     Guard const guard{lock_};
-    MEDIATOR_ASSIGN_OR_RETURN(auto const found, find(cookie, ShmKind::rpc_argument));
-    MappedShm const memory = map(found);
-    if (memory->owner != owner)
-        return Error::bad_parameters;
-    ++memory->uses;
-    return found;
+    return with_live(cookie, ShmKind::rpc_argument, [=](SharedMemory& memory) -> Status {
+        if (memory.owner != owner)
+            return Error::bad_parameters;
+        ++memory.uses;
+        return {};
+    });
 }
 
 void ShmRegistry::end_use(ShmRef memory)
@@ -162,12 +167,12 @@ bool ShmRegistry::knows(Cookie cookie)
 Result<ShmRef> ShmRegistry::begin_unregister(Cookie cookie)
 {
     Guard const guard{lock_};
-    MEDIATOR_ASSIGN_OR_RETURN(auto const found, find(cookie, ShmKind::registered));
-    MappedShm const memory = map(found);
-    if (memory->uses != 0)
-        return Error::buffer_busy;
-    memory->state = ShmState::leaving;
-    return found;
+    return with_live(cookie, ShmKind::registered, [](SharedMemory& memory) -> Status {
+        if (memory.uses != 0)
+            return Error::buffer_busy;
+        memory.state = ShmState::leaving;
+        return {};
+    });
 }
 
 void ShmRegistry::cancel_unregister(ShmRef memory)
@@ -195,12 +200,11 @@ void ShmRegistry::unname(VmContext& vm, ShmRef memory)
 Result<ShmRef> ShmRegistry::take(VmContext& vm, Cookie cookie, ShmKind kind, std::optional<TeeThread> owner)
 {
     Guard const guard{lock_};
-    MEDIATOR_ASSIGN_OR_RETURN(auto const found, find(cookie, kind));
-    {
-        MappedShm const memory = map(found);
-        if (memory->uses != 0 || (owner && memory->owner != owner))
-            return Error::bad_parameters;
-    }
+    MEDIATOR_ASSIGN_OR_RETURN(auto const found, with_live(cookie, kind, [=](SharedMemory const& memory) -> Status {
+                                  if (memory.uses != 0 || (owner && memory.owner != owner))
+                                      return Error::bad_parameters;
+                                  return {};
+                              }));
     unname(vm, found);
     return found;
 }

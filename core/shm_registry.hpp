@@ -120,7 +120,8 @@ private:
 
     Result<ShmRef> make(VmContext& vm, SharedMemory const& memory);
     Result<ShmRef> take(VmContext& vm, Cookie cookie, ShmKind kind, std::optional<TeeThread> owner);
-    Result<ShmRef> find(Cookie cookie, ShmKind kind) REQUIRES(lock_);
+    template <typename Act>
+    Result<ShmRef> with_live(Cookie cookie, ShmKind kind, Act act) REQUIRES(lock_);
     void unname(VmContext& vm, ShmRef memory) REQUIRES(lock_);
 
     RankedLock<LockRank::shm_registry> lock_;

@@ -81,7 +81,7 @@ Result<RpcArgument> YieldingCall::argument_named(ShmRegistry& registry, Cookie c
         return use_argument(registry, cookie, *thread);
     if (cookie != Cookie::none)
         return Error::bad_parameters;
-    return RpcArgument{.shadow = *own, .guest = guest_message->behind(message.bytes())};
+    return RpcArgument{.shadow = *own, .guest = guest_message->behind(message.length())};
 }
 
 void CallRun::begin(MessageLocation const& location)
@@ -124,12 +124,12 @@ Status CallRun::prepare(MessageLocation const& location)
 // OP-TEE reads it does not go on either; without one that is OP-TEE's to say.
 Status CallRun::judge_ta()
 {
-    auto const& message = call_.message;
+    auto& message = call_.message;
     if (message.command() != abi::Command::open_session || !vm_.allowed_tas.is_in_force())
         return {};
     if (message.params() == 0)
         return Error::bad_parameters;
-    auto const ta = message.param(0);
+    auto const& ta = message.param(0);
     if (ta.attributes != abi::ta_attributes)
         return Error::bad_parameters;
     if (!vm_.allowed_tas.allows(TaUuid::from_message(ta.value)))
@@ -320,6 +320,7 @@ CallRun::Step CallRun::suspend(CallStage then, std::uint32_t rpc, std::uint64_t 
     frame_.a[3] = handle.raw();
     vm_.trace.record(Event::suspended, handle.raw(), rpc);
     call_.stage = then;
+    call_.message.close();
     call_.state.suspend();
     return Step::back_to_guest;
 }
@@ -329,6 +330,7 @@ CallRun::Step CallRun::quarantine(TeeAnswer const& answer, abi::ReturnCode code)
     vm_.statistics.add(Counter::tee_anomalies);
     vm_.statistics.add(Counter::calls_quarantined);
     vm_.trace.record(Event::quarantined, handle().raw(), answer.a0);
+    call_.message.close();
     call_.state.move(CallState::quarantined);
     set_code(code);
     return Step::back_to_guest;

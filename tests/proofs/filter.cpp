@@ -5,6 +5,7 @@
 
 #include "claims.hpp"
 #include "parameter.cpp"
+#include "tests/unit/judged_copy.hpp"
 
 namespace optee {
 namespace {

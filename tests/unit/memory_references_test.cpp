@@ -59,6 +59,11 @@ protected:
     }
     static Param value() { return {.attributes = 1, .value = {1, 2, 3}}; }
 
+    void next_entry()
+    {
+        message_.close();
+        CoreTest::next_entry();
+    }
     Status prepare(Command command, std::vector<Param> const& params)
     {
         next_entry();

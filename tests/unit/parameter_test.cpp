@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // SPDX-FileCopyrightText: optee-mediator contributors
 
-#include "parameter.hpp"
+#include "tests/unit/judged_copy.hpp"
 
 #include <cstring>
 #include <gtest/gtest.h>

@@ -56,6 +56,11 @@ protected:
         message_.copy_back(page);
     }
     MessageHeader shadow_header() const { return read_page_of_ours<MessageHeader>(shadow_.pa()); }
+    void set_param(std::uint32_t index, Param const& forwarded, CopyBack copy_back)
+    {
+        message_.param(index) = forwarded;
+        message_.set_copy_back(index, copy_back);
+    }
     /// Which words of the guest's message a copy-back wrote.
     std::set<std::uint32_t> words_written()
     {
@@ -158,10 +163,10 @@ TEST_F(AShadowMessage, CopiesBackOutputsAndNothingElse)
 {
     write(header(1, 4), {value(1, 100), value(2, 200), value(0xa, 300), value(0, 400)});
     ASSERT_TRUE(fetch().ok());
-    message_.set_param(0, value(1, 1000), CopyBack::nothing);
-    message_.set_param(1, value(2, 2000), CopyBack::value);
-    message_.set_param(2, value(0x20a, 3000), CopyBack::size);
-    message_.set_param(3, value(0, 4000), CopyBack::nothing);
+    set_param(0, value(1, 1000), CopyBack::nothing);
+    set_param(1, value(2, 2000), CopyBack::value);
+    set_param(2, value(0x20a, 3000), CopyBack::size);
+    set_param(3, value(0, 4000), CopyBack::nothing);
     Mapped<MessageHeader>
     {
         shadow_.pa()
@@ -211,7 +216,7 @@ TEST_F(AShadowMessage, JudgesOutputsByWhatWasForwardedNotByWhatMemorySaysLater)
 {
     write(header(1, 1), {value(1, 100)});
     ASSERT_TRUE(fetch().ok());
-    message_.set_param(0, value(1, 100), CopyBack::nothing);
+    set_param(0, value(1, 100), CopyBack::nothing);
     Mapped<Param>
     {
         shadow_.pa().plus(param_offset(0))
@@ -234,7 +239,7 @@ TEST_F(AShadowMessage, GetsTheAddressOfABufferLater)
 {
     write(header(1, 1), {value(0x20a, 100)});
     ASSERT_TRUE(fetch().ok());
-    message_.set_param(0, {.attributes = 0x20a, .tmem = {0, 5, 6}}, CopyBack::size);
+    set_param(0, {.attributes = 0x20a, .tmem = {0, 5, 6}}, CopyBack::size);
     message_.set_buffer(0, Pa::from_raw(0x78'a000'0008));
     EXPECT_EQ(message_.param(0).tmem.buffer, 0x78'a000'0008u);
     EXPECT_EQ(message_.param(0).tmem.size, 5u);
@@ -280,7 +285,7 @@ TEST_F(AShadowMessage, HasRoomForRpcsBehindItWhereTheGuestHas)
 {
     write(header(1, 2), {value(1, 100), value(3, 200)});
     ASSERT_TRUE(fetch(ShadowMessage::RpcRoom::behind_message).ok());
-    EXPECT_EQ(message_.bytes(), 96u);
+    EXPECT_EQ(message_.length(), 96u);
     EXPECT_EQ(message_.rpc_argument(), shadow_.pa().plus(96u));
     *Mapped<Param>{shadow_.pa().plus(96u + abi::rpc_argument_bytes - 32)} = value(3, 300); // OP-TEE's last one
     message_.clear();
