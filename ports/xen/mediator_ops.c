@@ -105,6 +105,7 @@ static int domain_init(struct domain *d)
     struct optee_mediator_policy room = optee_mediator_default_policy();
     enum optee_mediator_status status;
     struct optee_mediator_vm *vm;
+    struct domain_tee *tee;
 
     /* Made for all of OP-TEE's threads, so that dom0 may give it more later. */
     room.threads = UINT32_MAX;
@@ -113,25 +114,27 @@ static int domain_init(struct domain *d)
      * From the domheap, page by page: the xenheap is small on 32-bit Arm.
      * Xen's vmap area is mapped alike on every CPU.
      */
-    vm = vzalloc(optee_mediator_vm_bytes(&room));
-    if ( !vm )
+    tee = vzalloc(sizeof(*tee) + optee_mediator_vm_bytes(&room));
+    if ( !tee )
         return -ENOMEM;
 
+    vm = (struct optee_mediator_vm *)tee->vm;
     status = optee_mediator_vm_create(vm, d, CLIENT_ID(d), &room);
     if ( status != OPTEE_MEDIATOR_OK )
     {
-        vfree(vm);
+        vfree(tee);
         return create_error(d, status);
     }
 
     set_vm_policy(vm, default_policy(d));
-    d->arch.tee = vm;
+    d->arch.tee = tee;
 
     return 0;
 }
 
 static void forget_vm(struct domain *d)
 {
+    free_spare_pages(d);
     spin_lock(&vm_lifetime_lock);
     d->arch.tee = NULL;
     spin_unlock(&vm_lifetime_lock);
@@ -144,6 +147,7 @@ static void forget_vm(struct domain *d)
 static int relinquish_resources(struct domain *d)
 {
     struct optee_mediator_vm *vm = domain_vm(d);
+    struct domain_tee *tee;
 
     if ( !vm )
         return 0;
@@ -156,8 +160,9 @@ static int relinquish_resources(struct domain *d)
 
     case OPTEE_MEDIATOR_OK:
         print_counters(d, vm);
+        tee = d->arch.tee;
         forget_vm(d);
-        vfree(vm);
+        vfree(tee);
         return 0;
 
     default:
@@ -187,6 +192,7 @@ static int relinquish_resources(struct domain *d)
 static int domain_teardown(struct domain *d)
 {
     struct optee_mediator_vm *vm = domain_vm(d);
+    struct domain_tee *tee = d->arch.tee;
     enum optee_mediator_status status;
 
     if ( !vm || d->is_dying != DOMDYING_dead )
@@ -201,7 +207,7 @@ static int domain_teardown(struct domain *d)
                "optee-mediator: %pd: OP-TEE refused to let the VM go\n", d);
     forget_vm(d);
     if ( status == OPTEE_MEDIATOR_OK )
-        vfree(vm);
+        vfree(tee);
 
     return 0;
 }
@@ -237,15 +243,20 @@ static bool handle_call(struct cpu_user_regs *regs)
         return false;
 
     /* SMC32: the upper halves of x0 to x7 mean nothing. */
+#pragma GCC unroll 8
     for ( i = 0; i < ARRAY_SIZE(frame.a); i++ )
         frame.a[i] = (uint32_t)reg[i];
 
     if ( !optee_mediator_handle_smc(vm, &frame) )
         return false;
 
-    /* A register that the mediator left alone keeps its upper half, too. */
+    /*
+     * Answers are in x0 to x3. A register that the mediator left alone keeps
+     * its upper half, too.
+     */
     reg[0] = frame.a[0];
-    for ( i = 1; i < ARRAY_SIZE(frame.a); i++ )
+#pragma GCC unroll 3
+    for ( i = 1; i <= 3; i++ )
         if ( frame.a[i] != (uint32_t)reg[i] )
             reg[i] = frame.a[i];
 

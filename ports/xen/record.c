@@ -18,7 +18,7 @@
 
 #include "xen_port.h"
 
-static bool __read_mostly opt_record;
+bool __read_mostly opt_record;
 boolean_param("optee-mediator-record", opt_record);
 
 /* optee_smc.h */
@@ -316,7 +316,7 @@ static struct recorded_thread *thread_of(struct recorded_vm *vm, uint64_t id)
     return (uint32_t)id < RECORDED_THREADS ? &vm->threads[(uint32_t)id] : NULL;
 }
 
-bool record_smc(struct recorded_smc *smc, const uint64_t *a)
+bool record_smc_at_work(struct recorded_smc *smc, const uint64_t *a)
 {
     uint32_t function = a[0], client = a[7];
     struct recorded_thread *thread;
@@ -324,7 +324,7 @@ bool record_smc(struct recorded_smc *smc, const uint64_t *a)
     struct line line;
 
     /* The hypervisor's own calls have no VM. */
-    if ( likely(!opt_record) || !client )
+    if ( !client )
         return false;
 
     spin_lock(&record_lock);

@@ -13,6 +13,17 @@
 /* Written by ports/xen/overlay: what this version of Xen has. */
 #include "xen_features.h"
 
+/* Pages that a domain's mediator gave back and may have again. */
+struct spare_pages {
+    struct page_info *page[4];
+};
+
+/* What Xen keeps for a domain with TEE; behind it lies the mediator's VM. */
+struct domain_tee {
+    struct spare_pages spare;
+    uint64_t vm[] __aligned(64);
+};
+
 /*
  * The domain's VM; NULL for a domain without TEE, which costs nothing but this
  * pointer. Constant while the domain's vCPUs run: it is set before they start
@@ -20,8 +31,21 @@
  */
 static inline struct optee_mediator_vm *domain_vm(const struct domain *d)
 {
-    return d->arch.tee;
+    struct domain_tee *tee = d->arch.tee;
+
+    return tee ? (struct optee_mediator_vm *)tee->vm : NULL;
 }
+
+/* NULL while the domain has no VM yet, or none any more. */
+static inline struct spare_pages *spare_pages_of(const struct domain *d)
+{
+    struct domain_tee *tee = d->arch.tee;
+
+    return tee ? &tee->spare : NULL;
+}
+
+/* For the end of a domain, when its VM is gone. */
+void free_spare_pages(struct domain *d);
 
 /*
  * For readers that are not vCPUs of the domain: the VM cannot be freed between
@@ -44,7 +68,12 @@ struct recorded_smc {
     uint32_t client, function, number;
     bool own_argument;
 };
-bool record_smc(struct recorded_smc *smc, const uint64_t *a);
+extern bool opt_record;
+bool record_smc_at_work(struct recorded_smc *smc, const uint64_t *a);
+static inline bool record_smc(struct recorded_smc *smc, const uint64_t *a)
+{
+    return unlikely(opt_record) && record_smc_at_work(smc, a);
+}
 void record_answer(const struct recorded_smc *smc, const uint64_t *a);
 
 /* All that a domain's VM may use. */
