@@ -71,11 +71,11 @@ def install(packages: Sequence[str]) -> None:
         raise StackError("packages of this machine are missing", advice="see the message above")
 
 
-def run(progress: Progress, work: Callable[[Cache], int]) -> int:
-    """Does a command's work on a machine that has what it needs; its exit status, whatever happens."""
+def run(progress: Progress, work: Callable[[Cache], int], packages: Sequence[str] = ()) -> int:
+    """Does a command's work on a machine that has what it needs, `packages` too; its exit status, whatever happens."""
     try:
         with _signals_interrupt():
-            install(_HOST_PACKAGES)
+            install((*_HOST_PACKAGES, *packages))
             cache = Cache(default_root(), progress)
             _check_machine(cache)
             return work(cache)
