@@ -49,7 +49,7 @@ Status MemoryReferences::prepare_param(VmContext& vm,
                                        std::uint32_t index)
 {
     auto& param = message.param(index);
-    auto const buffer = Ipa::from_raw(param.tmem.buffer); // if it has one: judged, it is no more to be seen
+    auto const asked = param.tmem; // if it is one: judged, it has no address of the guest any more
     auto const null_allowed = (vm.granted_capabilities() & abi::SecureCapability::memref_null) != 0;
     MEDIATOR_ASSIGN_OR_RETURN(auto const use, judge(param, index, null_allowed));
     message.set_copy_back(index, use.copy_back);
@@ -58,7 +58,7 @@ Status MemoryReferences::prepare_param(VmContext& vm,
     case ParamNeeds::nothing:      return {};
     case ParamNeeds::pages_pinned: {
         auto const registers = message.command() == Command::register_shm;
-        return share(vm, registry, buffer, param.tmem, registers ? Purpose::registering : Purpose::temporary, index);
+        return share(vm, registry, asked, registers ? Purpose::registering : Purpose::temporary, index);
     }
     case ParamNeeds::registered_memory: return refer(registry, param.rmem, message.command(), index);
     }
@@ -82,13 +82,10 @@ Status MemoryReferences::refer(ShmRegistry& registry, abi::RmemParam& rmem, abi:
     return pushed.error();
 }
 
-Status MemoryReferences::share(VmContext& vm,
-                               ShmRegistry& registry,
-                               Ipa buffer,
-                               abi::TmemParam const& tmem,
-                               Purpose purpose,
-                               std::uint32_t index)
+Status MemoryReferences::share(
+    VmContext& vm, ShmRegistry& registry, abi::TmemParam const& tmem, Purpose purpose, std::uint32_t index)
 {
+    auto const buffer = Ipa::from_raw(tmem.buffer);
     auto const kind = purpose == Purpose::registering ? ShmKind::registered : ShmKind::temporary;
     MEDIATOR_ASSIGN_OR_RETURN(
         auto const memory,

@@ -45,12 +45,8 @@ private:
 
     Status prepare_param(VmContext& vm, ShmRegistry& registry, ShadowMessage& message, std::uint32_t index);
     Status refer(ShmRegistry& registry, abi::RmemParam& rmem, abi::Command command, std::uint32_t index);
-    Status share(VmContext& vm,
-                 ShmRegistry& registry,
-                 Ipa buffer,
-                 abi::TmemParam const& tmem,
-                 Purpose purpose,
-                 std::uint32_t index);
+    Status share(
+        VmContext& vm, ShmRegistry& registry, abi::TmemParam const& tmem, Purpose purpose, std::uint32_t index);
     Status push(Reference const& reference);
     bool stays(ShmRegistry& registry, Reference const& reference, bool tee_agreed);
 
