@@ -3,7 +3,11 @@
 
 #include "tests/attack/chaos.hpp"
 
+#include "sim/optee/optee.hpp"
+#include "sim/optee/partition.hpp"
+
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 namespace sim::attack {
@@ -338,31 +342,33 @@ void Chaos::on_smc(tee::Smc& smc)
         smc.frame.a[0] = dice_.of<std::uint32_t>({8, 0x1234, 0x8000'0000, 0xffff'ffff, abi::ret::resume_failed});
         return;
     }
-    auto const key = [&] {
-        return std::uint64_t{smc.vm->index()} << 32 | static_cast<std::uint32_t>(smc.frame.a[3]);
-    };
-    if (auto const page = abi::joined(smc.frame.a[1], smc.frame.a[2]); !is_new && PhysicalMemory::in_a_bank(page))
-        arguments_[key()] = Pa{page};
     smc.proceed();
-    if (smc.frame.a[0] != abi::rpc::command || !dice_.one_in(30))
-        return;
-    if (auto const place = arguments_.find(key()); place != arguments_.end())
+    if (smc.frame.a[0] == abi::rpc::command && dice_.one_in(30))
         spoil_request(smc);
+}
+
+// As OP-TEE itself finds it, now: what it was given before may be another VM's by this time.
+tee::Buffer Chaos::argument_of(Vm& vm, std::uint64_t cookie) const
+{
+    auto const partition = machine_.optee().partition(vm);
+    if (!partition || cookie == 0)
+        return nullptr;
+    std::lock_guard const guard{partition->mutex()};
+    return partition->buffers.find(cookie);
 }
 
 // A request that the mediator must not deliver, or that says less, or more, than OP-TEE meant.
 void Chaos::spoil_request(tee::Smc const& smc)
 {
-    auto const page =
-        arguments_.at(std::uint64_t{smc.vm->index()} << 32 | static_cast<std::uint32_t>(smc.frame.a[3]));
-    if (machine_.memory().frame(page.raw)->use.load() != FrameUse::mediator)
+    auto const argument = argument_of(*smc.vm, abi::joined(smc.frame.a[1], smc.frame.a[2]));
+    if (!argument || !argument->is_shadow())
         return;
     auto const secret = smc.vm->pa_of(smc.vm->ram(data)).raw;
     auto const param = dice_.of<abi::Param>({{abi::attr::tmem_output, secret, page_bytes, 7},
                                              {abi::attr::rmem_output, 0, page_bytes, odd_cookie(dice_.pick(10))},
                                              {abi::attr::value_input, 0, odd_cookie(dice_.pick(10)), 0},
                                              {0xc, secret, 0, 0}});
-    machine_.memory().write(Pa{page.raw + abi::arg::bytes(0)}, &param, sizeof param);
+    argument->write(abi::arg::bytes(0), &param, sizeof param);
 }
 
 } // namespace sim::attack

@@ -99,12 +99,12 @@ public:
 private:
     void act();
     void on_smc(tee::Smc&);
+    tee::Buffer argument_of(Vm&, std::uint64_t cookie) const;
     void spoil_request(tee::Smc const&);
 
     Machine& machine_;
     Dice dice_;
     std::vector<ChaoticGuest> guests_;
-    std::map<std::uint64_t, Pa> arguments_; ///< by VM and thread of OP-TEE
     unsigned depth_ = 0;
     unsigned operations_ = 0;
 };
