@@ -15,6 +15,8 @@ from stack.progress import Progress
 from stack.tap import Attack
 
 NOT_REACHED = "not reached"
+# What a boot with attacks may take; upstream's mediator hangs in some of them.
+LIMITS = Limits(silence=180, xtest=900)
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,9 @@ def text(comparison: Comparison) -> str:
     """The table, and what went wrong in each boot."""
     cases = comparison.cases
     mediators = list(comparison.outcomes)
-    widths = [max((len(case[column]) for case in cases), default=0) for column in ("id", "title")]
-    lines = [f"  {'attack':{widths[0]}}  {'':{widths[1]}}  " + "  ".join(f"{mediator:11}" for mediator in mediators).rstrip()]
-    for case in cases:
-        cells = "  ".join(f"{case[mediator]:11}" for mediator in mediators).rstrip()
-        lines.append(f"  {case['id']:{max(widths[0], len('attack'))}}  {case['title']:{widths[1]}}  {cells}")
+    rows = [("attack", "", *mediators), *((case["id"], case["title"], *(case[each] for each in mediators)) for case in cases)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows]
     lines.append("")
     for mediator, outcome in comparison.outcomes.items():
         lines += [f"  {mediator}: {problem}" for problem in outcome.problems]
@@ -90,8 +90,3 @@ def finish(comparison: Comparison, where: Path | None, folder: Path, progress: P
     else:
         print(f"logs: {folder}")
     return 0 if passed else 1
-
-
-def limits() -> Limits:
-    """What a boot with attacks may take; upstream's mediator hangs in some of them."""
-    return Limits(silence=180, xtest=900)

@@ -98,7 +98,7 @@ def choose_tests(arguments: argparse.Namespace) -> tuple[Selection, Limits]:
     """What runs, and how long it may take."""
     cases = selection.load()
     if arguments.attack:
-        return selection.quick(cases), attack.limits()
+        return selection.quick(cases), attack.LIMITS
     if arguments.quick:
         return selection.quick(cases), Limits(xtest=900)
     if arguments.full:

@@ -147,10 +147,10 @@ constexpr bool is_value(std::uint64_t a)
 namespace result {
 inline constexpr std::uint32_t success = 0;
 inline constexpr std::uint32_t generic = 0xffff'0000;
+inline constexpr std::uint32_t access_denied = 0xffff'0001;
 inline constexpr std::uint32_t cancel = 0xffff'0002;
 inline constexpr std::uint32_t bad_parameters = 0xffff'0006;
 inline constexpr std::uint32_t bad_state = 0xffff'0007;
-inline constexpr std::uint32_t access_denied = 0xffff'0001;
 inline constexpr std::uint32_t item_not_found = 0xffff'0008;
 inline constexpr std::uint32_t not_implemented = 0xffff'0009;
 inline constexpr std::uint32_t not_supported = 0xffff'000a;
