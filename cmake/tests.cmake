@@ -21,10 +21,13 @@ add_library(test_headers OBJECT "${CMAKE_BINARY_DIR}/test_headers.cpp")
 target_link_libraries(test_headers PRIVATE core gtest_main warnings)
 target_include_directories(test_headers PRIVATE "${CMAKE_SOURCE_DIR}")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-    # ccache finds what another clone compiled only if it understands each option that names a file: CMake's own way
-    # hides them behind -Xclang.
+    # Clang writes into its precompiled header where the header came from: out of ccache, another clone would be handed one
+    # that asks for the files of the clone it was made in. Each clone makes its own, in seconds, and always the same bytes:
+    # without the time. What is compiled with it is found in the cache only if ccache understands each option that names a
+    # file: CMake's own way to use one hides them behind -Xclang.
+    set_target_properties(test_headers PROPERTIES CXX_COMPILER_LAUNCHER "")
     set(CMAKE_CXX_COMPILE_OPTIONS_CREATE_PCH
-        -Xclang -emit-pch -Xclang -fno-pch-timestamp -include <PCH_HEADER> -x c++-header)
+        -Xclang -emit-pch -Xclang -fno-pch-timestamp -Xclang -include -Xclang <PCH_HEADER> -x c++-header)
     set(CMAKE_CXX_COMPILE_OPTIONS_USE_PCH -include-pch <PCH_FILE>)
 endif()
 target_precompile_headers(test_headers PRIVATE <gtest/gtest.h> <algorithm> <functional> <map> <random> <thread> <vector>)
