@@ -10,7 +10,7 @@ namespace optee {
 void AtomicCallState::move(CallState to)
 {
     auto const before = word_.load(std::memory_order_relaxed);
-    if (!allowed(state_of(before), to))
+    if (!is_step(before, to))
         invariant_broken("I6: a call makes a step that does not exist");
     word_.store(word_of(to, before >> state_bits), std::memory_order_release);
 }
@@ -18,7 +18,7 @@ void AtomicCallState::move(CallState to)
 void AtomicCallState::suspend()
 {
     auto const before = word_.load(std::memory_order_relaxed);
-    if (!allowed(state_of(before), CallState::waiting_for_rpc))
+    if (!is_step(before, CallState::waiting_for_rpc))
         invariant_broken("I6: a call waits for an answer where there is no question");
     word_.store(word_of(CallState::waiting_for_rpc, next_generation()), std::memory_order_release);
 }

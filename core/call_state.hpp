@@ -36,6 +36,20 @@ constexpr bool allowed(CallState from, CallState to)
     return false; // not covered: there are no other states
 }
 
+/// The same as a number, for one look instead of a decision at each step: bit `to` of the byte `from`.
+inline constexpr unsigned bits_from_each = 8;
+inline constexpr std::uint64_t call_steps = [] {
+    constexpr auto states = static_cast<unsigned>(CallState::quarantined) + 1;
+    std::uint64_t steps = 0;
+    for (unsigned from = 0; from != states; ++from) {
+        for (unsigned to = 0; to != states; ++to) {
+            if (allowed(CallState{static_cast<std::uint8_t>(from)}, CallState{static_cast<std::uint8_t>(to)}))
+                steps |= std::uint64_t{1} << (from * bits_from_each + to);
+        }
+    }
+    return steps;
+}();
+
 /// What the guest holds instead of OP-TEE's thread id: a slot, and how often calls in it were suspended. So a handle is
 /// good for one answer to one RPC, and a stale one is recognised.
 class CallHandle {
@@ -76,6 +90,10 @@ private:
     static constexpr unsigned state_bits = CallHandle::slot_bits;
     static constexpr std::uint32_t state_mask = (1U << state_bits) - 1;
 
+    static bool is_step(std::uint32_t word, CallState to)
+    {
+        return (call_steps >> ((word & state_mask) * bits_from_each + static_cast<unsigned>(to)) & 1U) != 0;
+    }
     static CallState state_of(std::uint32_t word) { return static_cast<CallState>(word & state_mask); }
     static constexpr std::uint32_t word_of(CallState state, std::uint32_t generation)
     {

@@ -48,21 +48,20 @@ Cookie CookieIndex::cookie_of(CellRef cell)
 
 CookieIndex::Link CookieIndex::link(std::optional<CellRef> node, unsigned at) const
 {
-    return node ? Mapped<Node const>
-    {
-        node->pa()
-        } -> child[at] : root_.child[at];
+    if (!node)
+        return root_.child[at];
+    Mapped<Node const> const mapped{node->pa()};
+    return mapped->child[at];
 }
 
 void CookieIndex::set_link(std::optional<CellRef> node, unsigned at, Link to)
 {
-    if (node)
-        Mapped<Node>
-        {
-            node->pa()
-            } -> child[at] = to;
-    else
+    if (!node) {
         root_.child[at] = to;
+        return;
+    }
+    Mapped<Node> const mapped{node->pa()};
+    mapped->child[at] = to;
 }
 
 std::optional<CellRef> CookieIndex::find(Cookie cookie) const

@@ -27,11 +27,9 @@ Result<GuestWindow> GuestWindow::acquire(VmContext& vm, Ipa page)
     return acquire(vm, GuestPlace::in_page(page));
 }
 
-Result<GuestWindow> GuestWindow::acquire(VmContext& vm, GuestPlace const& place)
+Result<GuestWindow> GuestWindow::look_up(VmContext& vm, Ipa page, GuestPlace const& place)
 {
-    if (!place.page_)
-        return GuestWindow{vm, place.pinned_, place.offset_, place.room_, std::nullopt};
-    MEDIATOR_ASSIGN_OR_RETURN(auto pinned, PinnedPage::pin(vm, *place.page_));
+    MEDIATOR_ASSIGN_OR_RETURN(auto pinned, PinnedPage::pin(vm, page));
     auto const pa = pinned.pa();
     return GuestWindow{vm, {pa, pa}, place.offset_, place.room_, std::move(pinned)};
 }

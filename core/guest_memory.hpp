@@ -59,7 +59,12 @@ private:
 class GuestWindow {
 public:
     static Result<GuestWindow> acquire(VmContext& vm, Ipa page);
-    static Result<GuestWindow> acquire(VmContext& vm, GuestPlace const& place);
+    static Result<GuestWindow> acquire(VmContext& vm, GuestPlace const& place)
+    {
+        if (place.page_)
+            return look_up(vm, *place.page_, place);
+        return GuestWindow{vm, place.pinned_, place.offset_, place.room_, std::nullopt};
+    }
 
     /// Bytes that can be read or written. Whoever computes an offset from what a guest says has to ask.
     std::uint32_t room() const { return room_; }
@@ -90,6 +95,7 @@ public:
     }
 
 private:
+    static Result<GuestWindow> look_up(VmContext& vm, Ipa page, GuestPlace const& place);
     GuestWindow(VmContext& vm,
                 std::array<Pa, 2> const& pages,
                 std::uint32_t offset,

@@ -33,6 +33,15 @@ constexpr std::uint32_t next_portion(std::uint32_t entry, std::uint32_t remainin
     return std::min({portion, remaining, PageListPage::entries - entry});
 }
 
+// Behind the last entry of those that name one page after the other, from this one on.
+std::uint32_t end_of_run(std::span<std::uint64_t const> entries, std::uint32_t begin)
+{
+    auto end = begin + 1;
+    for (auto next = entries[begin]; end != entries.size() && entries[end] == next + page_bytes; ++end)
+        next = entries[end];
+    return end;
+}
+
 // A guest's entry: a page, and never the null page, which OP-TEE takes for "no memory" where a board has RAM there.
 Result<Ipa> page_from_guest(std::uint64_t entry)
 {
@@ -140,12 +149,13 @@ Result<std::uint32_t> GuestPageList::translate_portion(VmContext& vm, ShadowPage
         }
     }
 
+    // What lies in a row for the VM may lie scattered in the machine: such a run is looked for once, and pinned in pieces.
+    std::uint32_t run_end = 0;
     for (std::uint32_t i = 0; i != pages;) {
         MEDIATOR_ASSIGN_OR_RETURN(auto const first, page_from_guest(entries[i]));
-        std::uint32_t length = 1;
-        while (i + length != pages && entries[i + length] == first.plus(PageCount{length}).raw())
-            ++length;
-        auto pinned = pin_run(vm, first, PageCount{length});
+        if (run_end == i)
+            run_end = end_of_run(std::span{entries}.first(pages), i);
+        auto pinned = pin_run(vm, first, PageCount{run_end - i});
         if (!pinned.ok())
             return Error::bad_parameters;
         MEDIATOR_RETURN_IF_ERROR(shadow.append(vm, pinned.get()));

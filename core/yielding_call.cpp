@@ -168,7 +168,8 @@ void CallRun::run()
     }
 }
 
-CallRun::Step CallRun::do_stage()
+// Inlined into its one caller: the stages of an entry follow each other without as many prologues.
+[[gnu::always_inline]] inline CallRun::Step CallRun::do_stage()
 {
     switch (call_.stage) {
     case CallStage::translate_references: return translate_references();

@@ -29,7 +29,8 @@ namespace detail {
 template <typename T, bool trivial = std::is_trivially_destructible_v<T>>
 class Either {
 public:
-    constexpr explicit Either(T value) : value_{std::move(value)}, ok_{true} {}
+    constexpr explicit Either(T const& value) : value_{value}, ok_{true} {}
+    constexpr explicit Either(T&& value) : value_{std::move(value)}, ok_{true} {}
     constexpr explicit Either(Error error) : error_{error}, ok_{false} {}
 
 protected:
@@ -43,7 +44,7 @@ protected:
 template <typename T>
 class Either<T, false> {
 public:
-    explicit Either(T value) : value_{std::move(value)}, ok_{true} {}
+    explicit Either(T&& value) : value_{std::move(value)}, ok_{true} {}
     explicit Either(Error error) : error_{error}, ok_{false} {}
     Either(Either const&) = delete;
     Either& operator=(Either const&) = delete;
@@ -69,7 +70,8 @@ class [[nodiscard]] Result : private detail::Either<T> {
     using Either = detail::Either<T>;
 
 public:
-    constexpr Result(T value) : Either{std::move(value)} {}
+    constexpr Result(T const& value) : Either{value} {}
+    constexpr Result(T&& value) : Either{std::move(value)} {}
     constexpr Result(Error error) : Either{error} {}
     Result(Result const&) = delete;
     Result& operator=(Result const&) = delete;

@@ -142,17 +142,39 @@ static struct page_info *allocate_shadow(void)
 /* Where an entry of a table, or VTTBR, has an address. */
 #define TABLE_ADDRESS ((1ULL << PADDR_BITS) - PAGE_SIZE)
 
+static mfn_t mfn_of(lpae_t entry)
+{
+    return maddr_to_mfn(entry.bits & TABLE_ADDRESS);
+}
+
+/* How many entries of a table of pages, up to so many, name one page after the other. */
+static unsigned int count_neighbours(const lpae_t *entry, unsigned int most)
+{
+    const mfn_t first = mfn_of(*entry);
+    unsigned int pages;
+
+    for ( pages = 1; pages < most; pages++ )
+        if ( entry[pages].p2m.type != p2m_ram_rw ||
+             !mfn_eq(mfn_of(entry[pages]), mfn_add(first, pages)) )
+            break;
+
+    return pages;
+}
+
 /*
  * What p2m_get_entry() does, with only what is needed here: a third of its
  * instructions, and it is the dearest thing that a call needs. p2m_ram_rw is
  * the only type that passes: read-only, foreign, grant-mapped and MMIO entries
- * have types of their own. The caller holds the stage-2 lock.
+ * have types of their own. In: how many pages are wanted. Out: how many of them
+ * lie one behind the other here, be it in one block or in the table of pages.
+ * The caller holds the stage-2 lock.
  */
-static mfn_t look_up(struct p2m_domain *p2m, gfn_t gfn, unsigned int *order)
+static mfn_t look_up(struct p2m_domain *p2m, gfn_t gfn, unsigned int *pages)
 {
     const unsigned long number = gfn_x(gfn);
     unsigned int shift = (3 - P2M_ROOT_LEVEL) * XEN_PT_LPAE_SHIFT;
     mfn_t mfn = maddr_to_mfn(p2m->vttbr & TABLE_ADDRESS);
+    unsigned long left;
     lpae_t entry;
 
     if ( number > gfn_x(p2m->max_mapped_gfn) )
@@ -164,22 +186,30 @@ static mfn_t look_up(struct p2m_domain *p2m, gfn_t gfn, unsigned int *order)
     for ( ; ; shift -= XEN_PT_LPAE_SHIFT )
     {
         const lpae_t *table = map_domain_page(mfn);
+        const unsigned int at = (number >> shift) & (XEN_PT_LPAE_ENTRIES - 1);
 
-        entry.bits = table[(number >> shift) & (XEN_PT_LPAE_ENTRIES - 1)].bits;
+        entry.bits = table[at].bits;
+        if ( !shift && entry.p2m.type == p2m_ram_rw )
+            *pages = count_neighbours(&table[at],
+                                      min(*pages, XEN_PT_LPAE_ENTRIES - at));
         unmap_domain_page(table);
 
         if ( entry.p2m.type == p2m_invalid )
             return INVALID_MFN;
-        mfn = maddr_to_mfn(entry.bits & TABLE_ADDRESS);
         if ( !shift || !entry.walk.table )
             break;
+        mfn = mfn_of(entry);
     }
 
     if ( entry.p2m.type != p2m_ram_rw )
         return INVALID_MFN;
-    *order = shift;
+    if ( !shift )
+        return mfn_of(entry);
 
-    return mfn_add(mfn, number & ((1UL << shift) - 1));
+    left = (1UL << shift) - (number & ((1UL << shift) - 1));
+    *pages = min_t(unsigned long, left, *pages);
+
+    return mfn_add(mfn_of(entry), number & ((1UL << shift) - 1));
 }
 
 /*
@@ -244,16 +274,15 @@ uint32_t optee_port_pin_run(void *vm, struct optee_ipa first, uint32_t pages,
     while ( pinned < pages )
     {
         const gfn_t gfn = gfn_add(first_gfn, pinned);
-        unsigned long left_in_block;
-        unsigned int order;
-        uint32_t wanted, got;
+        unsigned int in_a_row = pages - pinned;
+        uint32_t got;
         mfn_t mfn;
 
         /* Past the last page that there can be: do not go on at 0. */
         if ( gfn_x(gfn) < gfn_x(first_gfn) )
             break;
 
-        mfn = look_up(p2m, gfn, &order);
+        mfn = look_up(p2m, gfn, &in_a_row);
         if ( mfn_eq(mfn, INVALID_MFN) )
             break;
 
@@ -262,11 +291,13 @@ uint32_t optee_port_pin_run(void *vm, struct optee_ipa first, uint32_t pages,
         else if ( !mfn_eq(mfn, mfn_add(first_mfn, pinned)) )
             break;
 
-        left_in_block = (1UL << order) - (gfn_x(gfn) & ((1UL << order) - 1));
-        wanted = min_t(unsigned long, left_in_block, pages - pinned);
-        got = pin_pages(d, mfn, wanted);
+        got = pin_pages(d, mfn, in_a_row);
         pinned += got;
-        if ( got < wanted )
+        if ( got < in_a_row )
+            break;
+
+        /* What ends within a table has no neighbour behind it. */
+        if ( (gfn_x(gfn) + got) & (XEN_PT_LPAE_ENTRIES - 1) )
             break;
     }
 

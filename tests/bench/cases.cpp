@@ -77,6 +77,9 @@ void add_calls(std::vector<Case>& all)
     };
     add("fast call", with_guest(nothing, [](Guest& guest, std::uint64_t) { guest.ask_revision(); }));
     add("INVOKE_COMMAND without memory", with_guest(nothing, [](Guest& guest, std::uint64_t) { guest.invoke(0); }));
+    add("INVOKE_COMMAND without memory, as Linux calls",
+        with_guest([](Guest& guest) { register_many(guest, 1); },
+                   [](Guest& guest, std::uint64_t) { guest.invoke_as_linux(first_cookie); }));
     add("OPEN_SESSION and CLOSE_SESSION",
         with_guest(nothing, [](Guest& guest, std::uint64_t) { guest.open_and_close(); }));
     add("INVOKE_COMMAND with a registered buffer",

@@ -28,6 +28,8 @@ public:
     /// INVOKE_COMMAND in message `call`, from begin to end, without memory or with a buffer that is registered.
     void invoke(std::uint64_t call);
     void invoke_with(std::uint64_t call, std::uint64_t cookie);
+    /// As Linux does it from 6.1 on: the message is in registered memory, if the mediator offers that.
+    void invoke_as_linux(std::uint64_t cookie);
     /// One that OP-TEE suspends: it waits at its first request (of the driver, or an interrupt).
     void start(std::uint64_t call, Wish wish);
     /// Answers what the call waits for; it comes to its next request.
@@ -52,13 +54,18 @@ private:
 
     static std::uint64_t page(std::uint64_t number) { return ram_begin + number * page_bytes; }
     std::uint64_t message_of(std::uint64_t call) const { return page(call); }
-    void write_message(std::uint64_t call, std::uint32_t command, std::uint32_t wish, sim::abi::Param const* param);
+    void write_message(std::uint64_t message,
+                       std::uint32_t command,
+                       std::uint32_t wish,
+                       sim::abi::Param const* param);
     void enter(std::uint64_t* a);
     void call_to_the_end(std::uint64_t call);
+    void to_the_end(std::uint64_t* a, std::uint64_t message);
     void answer(std::uint64_t call, std::uint64_t* a);
 
     std::unique_ptr<NullVm> vm_;
     std::unique_ptr<Client> client_;
+    bool uses_rpc_arguments_;
     std::uint64_t shared_;
     std::vector<Waiting> waiting_{most_calls};
     std::atomic<std::uint64_t> entries_{0};

@@ -146,9 +146,10 @@ void NullMachine::smc(std::uint64_t* a)
         a[0] = abi::ret::ok;
         a[1] = threads_;
         return;
-    case abi::smc::call_with_arg:   begin(a); return;
-    case abi::smc::return_from_rpc: go_on(a); return;
-    default:                        a[0] = abi::ret::ok;
+    case abi::smc::call_with_arg:
+    case abi::smc::call_with_rpc_arg: begin(a); return;
+    case abi::smc::return_from_rpc:   go_on(a); return;
+    default:                          a[0] = abi::ret::ok;
     }
 }
 

@@ -72,6 +72,7 @@ Subject const& ours()
         .most_calls = NullMachine::most_threads,
         .most_buffers = no_limit,
         .most_pages = std::numeric_limits<std::uint64_t>::max(),
+        .offers_rpc_arguments = true,
         .probe = [] { return optee_mediator_probe() == OPTEE_MEDIATOR_OK; },
         .make = [](NullVm& vm) -> std::unique_ptr<Client> { return std::make_unique<OurClient>(vm); },
     };

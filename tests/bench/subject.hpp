@@ -25,6 +25,7 @@ struct Subject {
     std::uint32_t most_calls;   ///< in flight at once
     std::uint32_t most_buffers; ///< of one VM
     std::uint64_t most_pages;   ///< in one buffer
+    bool offers_rpc_arguments;  ///< calls whose message is in registered memory, with room for RPCs behind it
     /// False: this mediator does not serve that machine's OP-TEE.
     bool (*probe)();
     std::unique_ptr<Client> (*make)(NullVm& vm);

@@ -74,6 +74,10 @@ def of_the_core_alone():
         "size", "the core is as small as docs/size.csv says",
         (*build("freestanding-arm64"), ("tools/size_report", "--budget", "docs/size.csv")), 15 * minute, arm64_packages,
         fast=True, uses=frozenset({"freestanding-arm64"}), fact=r"^size_report: (text \d+ bytes)"))
+    checks.append(Check(
+        "instructions", "calls take as few instructions of the core as docs/instructions.csv says",
+        (("tools/core_instructions", "--budget", "docs/instructions.csv", "--jobs", "{jobs}"),), 15 * minute,
+        (*arm64_packages, "qemu-user", "valgrind"), fact=r"^ +(\d+)  INVOKE_COMMAND without memory$"))
     return checks
 
 

@@ -78,7 +78,7 @@ static struct named named[4096];
 static unsigned int used_rows, used_named, lost;
 
 static uint64_t overhead;  /* of reading the counter twice */
-static uint64_t interrupts; /* instructions of interrupts since boot */
+static uint64_t elsewhere; /* instructions of interrupts, softirqs since boot */
 
 static uint64_t instructions(void)
 {
@@ -94,7 +94,17 @@ void measured_interrupt(struct cpu_user_regs *regs, int is_fiq)
     uint64_t begin = instructions();
 
     gic_interrupt(regs, is_fiq);
-    interrupts += instructions() - begin;
+    elsewhere += instructions() - begin;
+}
+
+void measured_softirqs(void (*softirqs)(unsigned long ignored),
+                       unsigned long ignored)
+{
+    uint64_t before = elsewhere, begin = instructions();
+
+    softirqs(ignored);
+    /* Interrupts in the middle of it are in it. */
+    elsewhere = before + instructions() - begin;
 }
 
 static uint64_t pair(struct cpu_user_regs *regs, int high)
@@ -326,7 +336,7 @@ bool measured_handle_call(const struct tee_mediator_ops *ops,
     struct purpose purpose = { .function = get_user_reg(regs, 0),
                                .request = ~0U };
     paddr_t rpc_argument = 0;
-    uint64_t begin, end, elsewhere;
+    uint64_t begin, end, elsewhere_before;
     uint32_t answer;
     bool handled;
 
@@ -337,7 +347,7 @@ bool measured_handle_call(const struct tee_mediator_ops *ops,
     else if ( purpose.function == OPTEE_SMC_CALL_RETURN_FROM_RPC )
         resume_call(regs, &purpose, &rpc_argument);
 
-    elsewhere = interrupts;
+    elsewhere_before = elsewhere;
     begin = instructions();
     handled = ops->handle_call(regs);
     end = instructions();
@@ -348,7 +358,7 @@ bool measured_handle_call(const struct tee_mediator_ops *ops,
     else
         answer = answer ? OPTEE_SMC_RETURN_EBADCMD : OPTEE_SMC_RETURN_OK;
     count(&purpose, answer,
-          end - begin - overhead - (interrupts - elsewhere));
+          end - begin - overhead - (elsewhere - elsewhere_before));
 
     return handled;
 }

@@ -15,4 +15,12 @@ bool measured_handle_call(const struct tee_mediator_ops *ops,
 /* In place of gic_interrupt(): what it executes belongs to no call. */
 void measured_interrupt(struct cpu_user_regs *regs, int is_fiq);
 
+/*
+ * In place of the softirqs that a mediator lets Xen do before it looks whether
+ * the guest has to be left: without that Xen does them on the way back to the
+ * guest, where nobody counts.
+ */
+void measured_softirqs(void (*softirqs)(unsigned long ignored),
+                       unsigned long ignored);
+
 #endif

@@ -57,6 +57,7 @@ Subject const& upstream()
         .most_calls = NullMachine::most_threads,
         .most_buffers = 16,
         .most_pages = 129,
+        .offers_rpc_arguments = false,
         .probe = [] { return upstream_probe(); },
         .make = [](NullVm& vm) -> std::unique_ptr<Client> { return std::make_unique<UpstreamClient>(vm); },
     };
