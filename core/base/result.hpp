@@ -29,8 +29,7 @@ namespace detail {
 template <typename T, bool trivial = std::is_trivially_destructible_v<T>>
 class Either {
 public:
-    constexpr explicit Either(T const& value) : value_{value}, ok_{true} {}
-    constexpr explicit Either(T&& value) : value_{std::move(value)}, ok_{true} {}
+    constexpr explicit Either(T value) : value_{std::move(value)}, ok_{true} {}
     constexpr explicit Either(Error error) : error_{error}, ok_{false} {}
 
 protected:
