@@ -68,6 +68,14 @@ TEST_F(ACallsState, HasExactlyTheseSteps)
                 << static_cast<int>(from) << " to " << static_cast<int>(to);
 }
 
+TEST_F(ACallsState, HasTheSameStepsAsANumber)
+{
+    std::uint64_t steps = 0;
+    for (auto const& [from, to] : edges)
+        steps |= std::uint64_t{1} << (static_cast<unsigned>(from) * bits_from_each + static_cast<unsigned>(to));
+    EXPECT_EQ(call_steps, steps);
+}
+
 TEST_F(ACallsState, TakesEachAllowedStep)
 {
     for (auto const& [from, to] : edges) {
