@@ -29,6 +29,10 @@ _TOOL_SECONDS = 60
 _COUNTING = ("-icount", "shift=0,sleep=off", "-rtc", "clock=vm", "-seed", "1")
 
 
+# Xen's timer of a vCPU that waits may run out on one processor while the vCPU comes back on another (virt_timer_expired() and
+# stop_timer(), which does not wait for it): if the first one loses its turn in between, the vCPU's next timer interrupt is
+# masked for good. A loaded host can do that to QEMU's processors. A vCPU that stays where it is has its timer there, too.
+_PINNED = "dom0_vcpus_pin"
 XEN_ARGUMENTS = ("console=dtuart dtuart=/pl011@9000000 "
                  # What is more than the transmit buffer holds would be dropped.
                  "serial_tx_buffer=1M bootscrub=0 loglvl=all guest_loglvl=all")
@@ -160,7 +164,7 @@ class Machine:
     def _describe(self, tree: Path, modules: Sequence[tuple[Path, int]]) -> None:
         """/chosen, for Xen and dom0."""
         self._set(tree, "/chosen", "xen,xen-bootargs", "-t", "s", values=[
-            f"dom0_mem={DOM0_MEMORY_MIB}M dom0_max_vcpus={self._processors} {XEN_ARGUMENTS}"
+            f"dom0_mem={DOM0_MEMORY_MIB}M dom0_max_vcpus={self._processors} {_PINNED} {XEN_ARGUMENTS}"
             f"{' optee-mediator-record' if self._job.record else ''}{f' {self._job.xen}' if self._job.xen else ''}"])
         # At most 1024 bytes, or Xen cuts it: what is long goes into the job.
         self._set(tree, "/chosen", "xen,dom0-bootargs", "-t", "s", values=[
