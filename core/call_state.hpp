@@ -40,6 +40,7 @@ constexpr bool allowed(CallState from, CallState to)
 inline constexpr unsigned bits_from_each = 8;
 inline constexpr std::uint64_t call_steps = [] {
     constexpr auto states = static_cast<unsigned>(CallState::quarantined) + 1;
+    static_assert(states <= bits_from_each && states * bits_from_each <= 64);
     std::uint64_t steps = 0;
     for (unsigned from = 0; from != states; ++from) {
         for (unsigned to = 0; to != states; ++to) {

@@ -29,9 +29,9 @@ _TOOL_SECONDS = 60
 _COUNTING = ("-icount", "shift=0,sleep=off", "-rtc", "clock=vm", "-seed", "1")
 
 
-# Xen's timer of a vCPU that waits may run out on one processor while the vCPU comes back on another (virt_timer_expired() and
-# stop_timer(), which does not wait for it): if the first one loses its turn in between, the vCPU's next timer interrupt is
-# masked for good. A loaded host can do that to QEMU's processors. A vCPU that stays where it is has its timer there, too.
+# On a loaded host the timer of one of dom0's vCPUs has stopped for good. What fits that, and is not proved: the vCPU comes back
+# on one processor while its timer still runs out on another, since stop_timer() does not wait for virt_timer_expired(). A vCPU
+# that stays where it is has its timer there, too. docs/stack.md, 'Pitfalls', has what was seen.
 _PINNED = "dom0_vcpus_pin"
 XEN_ARGUMENTS = ("console=dtuart dtuart=/pl011@9000000 "
                  # What is more than the transmit buffer holds would be dropped.

@@ -29,6 +29,7 @@ namespace detail {
 template <typename T, bool trivial = std::is_trivially_destructible_v<T>>
 class Either {
 public:
+    // By value: GCC 12 warns of what is not there in an optional when it is taken over from a reference.
     constexpr explicit Either(T value) : value_{std::move(value)}, ok_{true} {}
     constexpr explicit Either(Error error) : error_{error}, ok_{false} {}
 

@@ -147,7 +147,7 @@ static mfn_t mfn_of(lpae_t entry)
     return maddr_to_mfn(entry.bits & TABLE_ADDRESS);
 }
 
-/* How many entries of a table of pages, up to so many, name one page after the other. */
+/* How many entries from this one on, at most, name one page after the other. */
 static unsigned int count_neighbours(const lpae_t *entry, unsigned int most)
 {
     const mfn_t first = mfn_of(*entry);
@@ -174,7 +174,7 @@ static mfn_t look_up(struct p2m_domain *p2m, gfn_t gfn, unsigned int *pages)
     const unsigned long number = gfn_x(gfn);
     unsigned int shift = (3 - P2M_ROOT_LEVEL) * XEN_PT_LPAE_SHIFT;
     mfn_t mfn = maddr_to_mfn(p2m->vttbr & TABLE_ADDRESS);
-    unsigned long left;
+    unsigned long in_block;
     lpae_t entry;
 
     if ( number > gfn_x(p2m->max_mapped_gfn) )
@@ -203,13 +203,12 @@ static mfn_t look_up(struct p2m_domain *p2m, gfn_t gfn, unsigned int *pages)
 
     if ( entry.p2m.type != p2m_ram_rw )
         return INVALID_MFN;
-    if ( !shift )
-        return mfn_of(entry);
 
-    left = (1UL << shift) - (number & ((1UL << shift) - 1));
-    *pages = min_t(unsigned long, left, *pages);
+    in_block = number & ((1UL << shift) - 1);
+    if ( shift )
+        *pages = min_t(unsigned long, (1UL << shift) - in_block, *pages);
 
-    return mfn_add(mfn_of(entry), number & ((1UL << shift) - 1));
+    return mfn_add(mfn_of(entry), in_block);
 }
 
 /*

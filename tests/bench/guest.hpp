@@ -28,7 +28,7 @@ public:
     /// INVOKE_COMMAND in message `call`, from begin to end, without memory or with a buffer that is registered.
     void invoke(std::uint64_t call);
     void invoke_with(std::uint64_t call, std::uint64_t cookie);
-    /// As Linux does it from 6.1 on: the message is in registered memory, if the mediator offers that.
+    /// As Linux 6.1 does it: the message is in registered memory, if the mediator offers that.
     void invoke_as_linux(std::uint64_t cookie);
     /// One that OP-TEE suspends: it waits at its first request (of the driver, or an interrupt).
     void start(std::uint64_t call, Wish wish);
