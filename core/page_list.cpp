@@ -33,12 +33,18 @@ constexpr std::uint32_t next_portion(std::uint32_t entry, std::uint32_t remainin
     return std::min({portion, remaining, PageListPage::entries - entry});
 }
 
+// Whether that is the page behind this one. The last page of the address space has none, least of all the null page.
+constexpr bool are_neighbours(std::uint64_t page, std::uint64_t next)
+{
+    return page < next && next - page == page_bytes;
+}
+
 // Behind the last entry of those that name one page after the other, from this one on.
 std::uint32_t end_of_run(std::span<std::uint64_t const> entries, std::uint32_t begin)
 {
     auto end = begin + 1;
-    for (auto next = entries[begin]; end != entries.size() && entries[end] == next + page_bytes; ++end)
-        next = entries[end];
+    for (auto page = entries[begin]; end != entries.size() && are_neighbours(page, entries[end]); ++end)
+        page = entries[end];
     return end;
 }
 
