@@ -19,9 +19,6 @@ THREADS = 4                     # per guest, since every guest has its own set
 # Per guest, for what it shares: OP-TEE keeps 8 bytes per page, twice while it takes the list. 16 MiB beside 256 buffers of
 # 64 KiB want about 150 KiB more than the platform's 192 KiB leave free.
 _HEAP_BYTES = 384 << 10
-# For all guests. OP-TEE 4.10 never frees 288 bytes of it for a guest that has gone (core_free_mmu_prtn() leaves
-# user_l1_table_idx behind): the default ends after about 90 VMs.
-_NEXUS_HEAP_BYTES = 64 << 10
 # 4 KiB per 2 MiB that TAs of a guest see at a moment; a buffer of 16 MiB needs nine of them, the platform has eight.
 _PAGE_TABLES = 24
 IMAGES = ("tee-header_v2.bin", "tee-pager_v2.bin", "tee-pageable_v2.bin")
@@ -36,7 +33,10 @@ _SETTINGS = {
     "CFG_VIRT_GUEST_COUNT": str(GUESTS),
     "CFG_NUM_THREADS": str(THREADS),
     "CFG_CORE_HEAP_SIZE": str(_HEAP_BYTES),
-    "CFG_CORE_NEX_HEAP_SIZE": str(_NEXUS_HEAP_BYTES),
+    # Otherwise OP-TEE 4.10 loses six translation tables for each VM: core_mmu_xlat_table_alloc() takes them from the memory of
+    # all VMs, 4 KiB and 48 bytes of heap each, and core_free_mmu_prtn() gives none back. After about 30 VMs there is no room
+    # for the fourth VM at a time.
+    "CFG_DYN_CONFIG": "n",
     "CFG_PGT_CACHE_ENTRIES": str(_PAGE_TABLES),
     "CFG_USER_TA_TARGETS": "ta_arm64",
     "CFG_TEE_CORE_LOG_LEVEL": "1",

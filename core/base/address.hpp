@@ -25,9 +25,10 @@ public:
     /// in 64 bits, nor the count in 32, and a count that nobody could ever pin is a matter of quota.
     static constexpr Result<PageCount> covering(std::uint32_t offset, std::uint64_t size)
     {
-        if (size > std::numeric_limits<std::uint64_t>::max() - offset - (page_bytes - 1))
+        constexpr auto round_up = page_bytes - 1;
+        if (size > std::numeric_limits<std::uint64_t>::max() - offset - round_up)
             return Error::out_of_memory;
-        auto const pages = (offset + size + (page_bytes - 1)) / page_bytes;
+        auto const pages = (offset + size + round_up) / page_bytes;
         if (pages > std::numeric_limits<std::uint32_t>::max())
             return Error::out_of_memory;
         return PageCount{static_cast<std::uint32_t>(pages)};
