@@ -15,7 +15,9 @@ CallRun::Step CallRun::on_foreign_interrupt(TeeAnswer const& answer)
                                 .a1 = answer.a1,
                                 .a2 = answer.a2,
                                 .a3 = static_cast<std::uint32_t>(*call_.thread)};
-    if (in_place_left_ != 0 && !optee_port_preemption_pending()) {
+    if (in_place_left_ == 0) {
+        vm_.statistics.add(Counter::foreign_interrupts_over_bound);
+    } else if (!optee_port_preemption_pending()) {
         --in_place_left_;
         vm_.statistics.add(Counter::foreign_interrupts_resumed_in_place);
         call_.state.move(CallState::resuming);

@@ -25,6 +25,7 @@ char const* counter_name(Counter counter)
     case Counter::rpc_shm_alloc:                       return "rpc_shm_alloc";
     case Counter::rpc_shm_free:                        return "rpc_shm_free";
     case Counter::foreign_interrupts:                  return "foreign_interrupts";
+    case Counter::foreign_interrupts_over_bound:       return "foreign_interrupts_over_bound";
     case Counter::foreign_interrupts_resumed_in_place: return "foreign_interrupts_resumed_in_place";
     case Counter::preemptions:                         return "preemptions";
     case Counter::thread_limit:                        return "thread_limit";

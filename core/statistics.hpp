@@ -30,6 +30,7 @@ enum class Counter : std::uint32_t {
     rpc_shm_alloc,
     rpc_shm_free,
     foreign_interrupts,
+    foreign_interrupts_over_bound, ///< of those, though perhaps nothing was pending: one entry had enough of them
     foreign_interrupts_resumed_in_place,
     preemptions,
     // What was refused, by the answer.

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stack import edits
 from stack.cache import Cache, content_hash
+from stack.edits import Edit
+from stack.errors import StackError
 from stack.make import Build, copy_tree
 from stack.packages import identity
 
@@ -21,6 +24,14 @@ THREADS = 4                     # per guest, since every guest has its own set
 _HEAP_BYTES = 384 << 10
 # 4 KiB per 2 MiB that TAs of a guest see at a moment; a buffer of 16 MiB needs nine of them, the platform has eight.
 _PAGE_TABLES = 24
+# With CFG_DYN_CONFIG, its default, OP-TEE 4.10 loses six translation tables for each VM: core_mmu_xlat_table_alloc() takes
+# them from the memory of all VMs, 4 KiB and 48 bytes of heap each, and core_free_mmu_prtn() gives none back. After about 30 VMs
+# there is no room for the fourth VM at a time. Without it OP-TEE asks for an area that it then does not have.
+_FIXED_TABLES = {"CFG_DYN_CONFIG": "n"}
+_FIXED_TABLES_EDITS = (
+    Edit("core/arch/arm/kernel/virtualization.c", "\tpage_alloc_init();\n",
+         "\tif (IS_ENABLED(CFG_DYN_CONFIG))\n\t\tpage_alloc_init();\n"),
+)
 IMAGES = ("tee-header_v2.bin", "tee-pager_v2.bin", "tee-pageable_v2.bin")
 _SECONDS = 1800
 _SETTINGS = {
@@ -33,10 +44,6 @@ _SETTINGS = {
     "CFG_VIRT_GUEST_COUNT": str(GUESTS),
     "CFG_NUM_THREADS": str(THREADS),
     "CFG_CORE_HEAP_SIZE": str(_HEAP_BYTES),
-    # Otherwise OP-TEE 4.10 loses six translation tables for each VM: core_mmu_xlat_table_alloc() takes them from the memory of
-    # all VMs, 4 KiB and 48 bytes of heap each, and core_free_mmu_prtn() gives none back. After about 30 VMs there is no room
-    # for the fourth VM at a time.
-    "CFG_DYN_CONFIG": "n",
     "CFG_PGT_CACHE_ENTRIES": str(_PAGE_TABLES),
     "CFG_USER_TA_TARGETS": "ta_arm64",
     "CFG_TEE_CORE_LOG_LEVEL": "1",
@@ -67,6 +74,7 @@ def _build(cache: Cache, source: Path, settings: Mapping[str, str], folder: Path
     tree = folder / "tree"
     objects = folder / "objects"
     copy_tree(source, tree)
+    settings = {**settings, **_fixed_tables(cache, tree)}
     optee = Build(cache, "OP-TEE", log, _SECONDS, jobs)
     # Python's cryptography needs no OpenSSL legacy provider here, and Debian 12's complains when it is missing.
     optee.make(tree, [f"O={objects}", *(f"{name}={value}" for name, value in settings.items()),
@@ -78,3 +86,14 @@ def _build(cache: Cache, source: Path, settings: Mapping[str, str], folder: Path
     shutil.rmtree(tree)
     shutil.rmtree(objects)
     optee.finished()
+
+
+def _fixed_tables(cache: Cache, tree: Path) -> Mapping[str, str]:
+    """The settings that keep the memory of VMs that have gone, in a tree that they fit."""
+    try:
+        edits.apply(tree, _FIXED_TABLES_EDITS)
+    except StackError:
+        cache.observer.note("this OP-TEE is another one than the one whose loss of memory was mended (stack/build_optee.py): built "
+                            "with its own way to keep translation tables")
+        return {}
+    return _FIXED_TABLES

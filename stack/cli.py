@@ -16,7 +16,7 @@ from stack.boot import HOSTILE, VICTIM, Boot, Limits, Outcome
 from stack.cache import Cache
 from stack.errors import StackError
 from stack.features import command as features
-from stack.features import plan
+from stack.features import kernels, plan
 from stack.machine import Images, Job, Machine
 from stack.packages import got_versions
 from stack.prepare import STAGES, Parts, Results, prepare
@@ -227,7 +227,8 @@ def work(cache: Cache, progress: Progress, arguments: argparse.Namespace) -> int
         return arm32.run(cache, progress, guest_names(arguments.guests), arguments.jobs, arguments.report, arguments.keep)
     measured = plan.chosen(arguments.features, arguments.rounds) if arguments.features else []
     parts = Parts(mediators(arguments), arguments.jobs, hostile=arguments.attack or arguments.prepare,
-                  client=bool(measured) or arguments.prepare)
+                  client=bool(measured) or arguments.prepare,
+                  newer_linux=arguments.update_versions or any(feature.boot == kernels.KIND for feature in measured))
     results = prepare(cache, progress, parts, {} if arguments.update_versions else versions.load())
     if arguments.update_versions:
         update_lock(results.fetched)
@@ -237,8 +238,7 @@ def work(cache: Cache, progress: Progress, arguments: argparse.Namespace) -> int
     if arguments.shell:
         return open_shell(cache, progress, arguments, results.images[arguments.mediator])
     if measured:
-        return features.run(command.run_folder(cache), progress, results.images, results.client, measured, arguments.report,
-                            arguments.keep)
+        return features.run(command.run_folder(cache), progress, results, measured, arguments.report, arguments.keep)
     if arguments.mediator == BOTH:
         return compare_attacks(cache, progress, arguments, results)
     return test(cache, progress, arguments, results)

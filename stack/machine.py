@@ -53,10 +53,15 @@ class Images:
 
 @dataclass(frozen=True)
 class Extras:
-    """What a job brings besides xtest, for dom0 and the domUs alike: files in /job/extras, settings for the scripts."""
+    """What a job brings besides xtest: files in /job/extras, settings for the scripts."""
 
-    files: Sequence[Path]
+    files: Sequence[Path]               # for dom0 and the domUs alike
     settings: Mapping[str, str]
+    dom0_files: Sequence[Path] = ()     # only for dom0
+
+    def files_for(self, role: str) -> Sequence[Path]:
+        """Of `dom0` or `domu`."""
+        return [*self.files, *self.dom0_files] if role == "dom0" else self.files
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ class Machine:
             folder.mkdir(parents=True)
             (folder / "settings").write_text(self._job.settings())
             (folder / "xtest.arguments").write_text(" ".join(self._job.xtest_arguments) + "\n")
-            for path in self._job.extras.files if self._job.extras else ():
+            for path in self._job.extras.files_for(role) if self._job.extras else ():
                 (folder / "extras").mkdir(exist_ok=True)
                 shutil.copy(path, folder / "extras" / path.name)
         if self._job.hostile is not None:

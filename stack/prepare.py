@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack import build_client, build_guest, build_optee, build_tfa, build_xen, rootfs
+from stack import build_client, build_guest, build_optee, build_tfa, build_xen, newer_linux, rootfs
 from stack.cache import Cache
 from stack.machine import Images
 from stack.packages import Suite
@@ -28,6 +28,7 @@ class Parts:
     measured: bool = False              # a Xen that counts instructions
     hostile: bool = False               # the guest that attacks
     client: bool = False                # our client program
+    newer_linux: bool = False           # a second kernel
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Results:
     fetched: tuple[Path, ...]
     hostile: Path | None
     client: Path | None
+    newer_linux: tuple[Path, ...]       # its image and its modules
 
 
 class Stages:
@@ -64,6 +66,7 @@ def prepare(cache: Cache, progress: Progress, parts: Parts, pins: Mapping[Wanted
                    "xen": bookworm.source("xen")}
         guests = rootfs.fetch(cache, bookworm, sid)
         client_library = build_client.fetch(cache, sid)
+        kernels = (newer_linux.fetch(Suite(newer_linux.SUITE, cache, pins)),) if parts.newer_linux else ()
     with stages.stage(STAGES[1]):
         optee = build_optee.build(cache, sources["optee"], parts.jobs)
     with stages.stage(STAGES[2]):
@@ -75,5 +78,8 @@ def prepare(cache: Cache, progress: Progress, parts: Parts, pins: Mapping[Wanted
         files = rootfs.build(cache, *guests)
         hostile = build_guest.build(cache) if parts.hostile else None
         client = build_client.build(cache, client_library) if parts.client else None
+        newer = tuple(newer_linux.build(cache, kernel) / name for kernel in kernels
+                      for name in (newer_linux.IMAGE, newer_linux.MODULES))
     images = {mediator: Images(tfa / build_tfa.FLASH, xen / build_xen.HYPERVISOR, files) for mediator, xen in xens.items()}
-    return Results(images, (*(tree.parent for tree in sources.values()), *guests, client_library), hostile, client)
+    return Results(images, (*(tree.parent for tree in sources.values()), *guests, client_library, *kernels), hostile, client,
+                   newer)

@@ -11,7 +11,7 @@ from pathlib import Path
 from stack import selection
 from stack.boot import Boot, Limits
 from stack.errors import StackError
-from stack.features import dom0less, policy
+from stack.features import dom0less, kernels, policy
 from stack.features.evidence import Evidence
 from stack.features.row import Feature
 from stack.machine import Extras, Images, Job, Machine
@@ -41,12 +41,14 @@ class Bench:
     client: Path                # the client program (guests/client)
     folder: Path                # for the logs
     progress: Progress
+    newer_linux: Sequence[Path] = ()    # image and modules, for the kind of boot that has them (stack/newer_linux.py)
 
 
 def boot(kind: str, bench: Bench, features: Sequence[Feature]) -> Shown:
     """One boot of a kind with all features that want it."""
     known: dict[str, Callable[[Bench, Sequence[Feature]], Shown]] = {"toolstack": _with_toolstack,
                                                                                 policy.KIND: _with_toolstack,
+                                                                                kernels.KIND: _with_toolstack,
                                                                                 dom0less.KIND: _without_dom0}
     if kind not in known:
         raise StackError(f"no kind of boot is named {kind}", advice="stack/features/bench.py has them")
@@ -60,7 +62,8 @@ def _with_toolstack(bench: Bench, features: Sequence[Feature]) -> Shown:
         settings.update(feature.settings)
     files = [*sorted(GUEST_FILES.iterdir()), bench.client]
     xen = " ".join(feature.xen for feature in features if feature.xen)
-    job = Job((), (), 0, _DOMU_BOOT_SECONDS, extras=Extras(files, settings), xen=xen,
+    newer_linux = bench.newer_linux if any(feature.boot == kernels.KIND for feature in features) else ()
+    job = Job((), (), 0, _DOMU_BOOT_SECONDS, extras=Extras(files, settings, newer_linux), xen=xen,
               memory_mib=max(feature.memory_mib for feature in features))
     guests = dict.fromkeys(guest for feature in features for guest in feature.guests)
     limits = Limits(xtest=sum(feature.seconds for feature in features))

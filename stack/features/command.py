@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from stack import report
 from stack.features import bench, plan, table
 from stack.features.row import Feature
-from stack.machine import Images
+from stack.prepare import Results
 from stack.progress import Progress
 
 DEFAULT_ROUNDS = 10
@@ -23,16 +23,16 @@ def stage(mediator: str) -> str:
     return f"features with {mediator}"
 
 
-def run(folder: Path, progress: Progress, images: Mapping[str, Images], client: Path, wanted: Sequence[Feature],
-        where: Path | None, keep: bool) -> int:
+def run(folder: Path, progress: Progress, prepared: Results, wanted: Sequence[Feature], where: Path | None, keep: bool) -> int:
     """Measures, prints, writes the report; the exit status of the command."""
     results = table.Results(wanted)
-    for mediator in images:
+    for mediator, images in prepared.images.items():
         progress.begin(stage(mediator))
         for kind, together in plan.boots(wanted):
             logs = folder / f"{mediator}-{kind}"
             logs.mkdir()
-            shown = bench.boot(kind, bench.Bench(images[mediator], client, logs, progress), together)
+            shown = bench.boot(kind, bench.Bench(images, prepared.client, logs, progress, prepared.newer_linux),
+                               together)
             results.seconds[mediator] = results.seconds.get(mediator, 0) + shown.seconds
             results.problems.setdefault(mediator, []).extend(shown.evidence.problems)
             for feature in together:
@@ -47,4 +47,4 @@ def run(folder: Path, progress: Progress, images: Mapping[str, Images], client: 
     else:
         (folder / "features.json").write_text(json.dumps(table.facts(results), indent=2) + "\n")
         print(f"logs: {folder}")
-    return 0 if results.passed or "ours" not in images else 1
+    return 0 if results.passed or "ours" not in prepared.images else 1

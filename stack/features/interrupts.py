@@ -24,8 +24,10 @@ def _in_place(evidence: Evidence) -> Finding | None:
     if "foreign_interrupts" not in counters:
         return Finding(False, "this mediator counts none: every one goes to the guest")
     in_place, sent = counters.get("foreign_interrupts_resumed_in_place", 0), counters["foreign_interrupts"]
-    return Finding(in_place > 0, f"{in_place} resumed in place, {sent} sent to the guest, which had something to do",
-                   {"in_place": in_place, "sent": sent})
+    in_vain = counters.get("foreign_interrupts_over_bound", -1)
+    return Finding(in_place > 0 and in_vain == 0,
+                   f"{in_place} resumed in place; {sent} sent to the guest, {sent - in_vain} of them with something to do for it",
+                   {"in_place": in_place, "sent": sent, "in_vain": in_vain})
 
 
 def _timer(evidence: Evidence) -> Finding | None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stack.errors import StackError
-from stack.features import calls, death, dom0less, interrupts, policy, sharing
+from stack.features import calls, death, dom0less, interrupts, kernels, policy, sharing
 from stack.features.row import Feature
 
 
 def features(rounds: int) -> list[Feature]:
     """All of them. A feature that may take the machine down comes last in its boot."""
-    return [calls.FEATURE, interrupts.FEATURE, sharing.FEATURE, death.feature(rounds), policy.FEATURE, dom0less.FEATURE]
+    return [calls.FEATURE, interrupts.FEATURE, sharing.FEATURE, death.feature(rounds), policy.FEATURE, kernels.FEATURE,
+            dom0less.FEATURE]
 
 
 def chosen(names: str, rounds: int) -> list[Feature]:

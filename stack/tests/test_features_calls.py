@@ -51,11 +51,12 @@ def interrupts_of(*lines: str, **counters: int) -> dict:
 class Interrupts(unittest.TestCase):
     def test_are_in_place_when_some_were_counted(self):
         lines = (late("computing", 100), late("calling", 120))
-        found = interrupts_of(*lines, foreign_interrupts=30, foreign_interrupts_resumed_in_place=400)
+        counted = {"foreign_interrupts": 30, "foreign_interrupts_over_bound": 0, "foreign_interrupts_resumed_in_place": 400}
+        found = interrupts_of(*lines, **counted)
         self.assertTrue(found["interrupts.in_place"].green)
-        self.assertIn("400 resumed in place, 30 sent", found["interrupts.in_place"].figure)
-        found = interrupts_of(*lines, foreign_interrupts=30, foreign_interrupts_resumed_in_place=0)
-        self.assertFalse(found["interrupts.in_place"].green)
+        self.assertIn("400 resumed in place; 30 sent to the guest, 30 of them", found["interrupts.in_place"].figure)
+        for wrong in ({"foreign_interrupts_resumed_in_place": 0}, {"foreign_interrupts_over_bound": 1}):
+            self.assertFalse(interrupts_of(*lines, **counted | wrong)["interrupts.in_place"].green)
         self.assertFalse(interrupts_of(*lines)["interrupts.in_place"].green)
 
     def test_leave_the_timer_as_punctual_as_it_was(self):

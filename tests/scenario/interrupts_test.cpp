@@ -51,6 +51,7 @@ TEST(ForeignInterrupt, IsDeliveredWhenSomethingIsPending)
     }
     EXPECT_GT(delivered, 1u);
     EXPECT_EQ(vm.counter("foreign_interrupts"), delivered);
+    EXPECT_EQ(vm.counter("foreign_interrupts_over_bound"), 0u);
     EXPECT_EQ(vm.counter("foreign_interrupts_resumed_in_place"), 0u);
     EXPECT_TRUE(call.result().ok());
     expect_clean_end(machine);
@@ -106,6 +107,8 @@ TEST(ForeignInterrupt, WithoutEndIsHandedToTheGuestAfterABoundedNumberOfEntries)
         EXPECT_LE(call.last().work.smcs, optee::EntryLimits::tee_entries);
         call.answer_on(0);
     }
+    EXPECT_GE(machine.vm(0).counter("foreign_interrupts_over_bound"), 100u);
+    EXPECT_EQ(machine.vm(0).counter("foreign_interrupts_over_bound"), machine.vm(0).counter("foreign_interrupts"));
     machine.optee().interrupt_without_end(false);
     call.run_on(0);
     EXPECT_TRUE(call.result().ok());
