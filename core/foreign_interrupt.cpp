@@ -37,7 +37,7 @@ CallRun::Step CallRun::preempted()
 // OP-TEE's a1 and a2 are its own resume information: the guest gets none of it.
 CallRun::Step CallRun::suspend_for_interrupt(CallStage then)
 {
-    return suspend(then, abi::RpcReturn::foreign_interrupt, 0, 0);
+    return suspend(then, {.rpc = abi::RpcReturn::foreign_interrupt});
 }
 
 } // namespace optee

@@ -48,7 +48,7 @@ CallRun::Step CallRun::on_rpc_alloc(TeeAnswer const& answer)
     if (answer.a1 > abi::message_page_bytes)
         return anomaly(answer);
     vm_.statistics.add(Counter::rpc_alloc);
-    return suspend(CallStage::take_argument, abi::RpcReturn::alloc, answer.a1, 0);
+    return suspend(CallStage::take_argument, {.rpc = abi::RpcReturn::alloc, .a1 = answer.a1});
 }
 
 // The guest answers RPC ALLOC with the address of a page (a1, a2) and its name for it (a4, a5). OP-TEE gets a page of
@@ -79,7 +79,7 @@ CallRun::Step CallRun::on_rpc_free(TeeAnswer const& answer)
     call_.next_entry =
         TeeEntry{.function = abi::SmcFunction::return_from_rpc, .a3 = static_cast<std::uint32_t>(*call_.thread)};
     vm_.statistics.add(Counter::rpc_free);
-    return suspend(CallStage::enter_tee, abi::RpcReturn::free, answer.a1, answer.a2);
+    return suspend(CallStage::enter_tee, {.rpc = abi::RpcReturn::free, .a1 = answer.a1, .a2 = answer.a2});
 }
 
 CallRun::Step CallRun::on_rpc_command(TeeAnswer const& answer)
@@ -128,9 +128,16 @@ CallRun::Step CallRun::deliver_request()
     vm_.statistics.add(Counter::rpc_command);
     if (call_.request->command() == abi::RpcCommand::shm_alloc)
         vm_.statistics.add(Counter::rpc_shm_alloc);
-    vm_.trace.record(Event::request, handle().raw(), call_.request->command());
+    return suspend_for_command(CallStage::take_answer, call_.request->command());
+}
+
+// The guest finds the command in the argument of this name.
+CallRun::Step CallRun::suspend_for_command(CallStage then, std::uint32_t command)
+{
     auto const cookie = RegisterPair::from_raw(static_cast<std::uint64_t>(call_.request->argument().cookie));
-    return suspend(CallStage::take_answer, abi::RpcReturn::command, cookie.high_half(), cookie.low_half());
+    return suspend(
+        then,
+        {.rpc = abi::RpcReturn::command, .a1 = cookie.high_half(), .a2 = cookie.low_half(), .command = command});
 }
 
 CallRun::Step CallRun::take_answer()
@@ -214,8 +221,7 @@ CallRun::Step CallRun::ask_to_free()
     if (call_.refused_cookie == Cookie::none || !guest.ok())
         return go_to(CallStage::fail_request);
     call_.request->deliver_free(guest.get(), call_.refused_cookie);
-    auto const cookie = RegisterPair::from_raw(static_cast<std::uint64_t>(call_.request->argument().cookie));
-    return suspend(CallStage::fail_request, abi::RpcReturn::command, cookie.high_half(), cookie.low_half());
+    return suspend_for_command(CallStage::fail_request, abi::RpcCommand::shm_free);
 }
 
 CallRun::Step CallRun::fail_request()

@@ -13,7 +13,6 @@ char const* event_name(Event event)
     case Event::call_begins:    return "call_begins";
     case Event::call_ends:      return "call_ends";
     case Event::call_refused:   return "call_refused";
-    case Event::rpc_returned:   return "rpc_returned";
     case Event::request:        return "request";
     case Event::suspended:      return "suspended";
     case Event::resumed:        return "resumed";

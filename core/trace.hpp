@@ -16,9 +16,8 @@ enum class Event : std::uint32_t {
     call_begins,    ///< detail: the command
     call_ends,      ///< detail: a0 in the high half, the message's result in the low one
     call_refused,   ///< detail: a0 in the high half, the message's result in the low one
-    rpc_returned,   ///< OP-TEE came back with an RPC; detail: its a0
-    request,        ///< an RPC command goes to the guest; detail: the command
-    suspended,      ///< the guest is asked; detail: a0
+    request,        ///< the guest is asked to carry out an RPC command; detail: the command
+    suspended,      ///< the guest is asked for something else; detail: a0
     resumed,        ///< detail: none
     request_failed, ///< an RPC was answered by the mediator; detail: none
     answer_refused, ///< the guest's answer did not reach OP-TEE; detail: none

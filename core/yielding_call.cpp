@@ -239,10 +239,8 @@ bool CallRun::belongs_to_this_call(TeeAnswer const& answer)
 
 CallRun::Step CallRun::take_return(TeeAnswer const& answer)
 {
-    if (answer.is_rpc()) {
-        vm_.trace.record(Event::rpc_returned, handle().raw(), answer.a0);
+    if (answer.is_rpc())
         return belongs_to_this_call(answer) ? on_rpc(answer) : quarantine(answer, abi::ReturnCode::bad_command);
-    }
     if (answer.is(abi::ReturnCode::unknown_function))
         return quarantine(answer, abi::ReturnCode::unknown_function);
     if (answer.is(abi::ReturnCode::resume_failed))
@@ -311,15 +309,17 @@ void CallRun::record_end(abi::TeeResult result)
                      (frame_.a[0] << half) | static_cast<std::uint32_t>(result));
 }
 
-// The last touch of the call: from here on another vCPU may have it.
-CallRun::Step CallRun::suspend(CallStage then, std::uint32_t rpc, std::uint64_t a1, std::uint64_t a2)
+CallRun::Step CallRun::suspend(CallStage then, Question const& question)
 {
     auto const handle = CallHandle{slot_, call_.state.next_generation()};
-    frame_.a[0] = rpc;
-    frame_.a[1] = a1;
-    frame_.a[2] = a2;
+    frame_.a[0] = question.rpc;
+    frame_.a[1] = question.a1;
+    frame_.a[2] = question.a2;
     frame_.a[3] = handle.raw();
-    vm_.trace.record(Event::suspended, handle.raw(), rpc);
+    auto const is_command = question.rpc == abi::RpcReturn::command;
+    vm_.trace.record(
+        is_command ? Event::request : Event::suspended, handle.raw(), is_command ? question.command : question.rpc);
+    // The last touch of the call: from here on another vCPU may have it.
     call_.stage = then;
     call_.message.close();
     call_.state.suspend();

@@ -120,7 +120,15 @@ private:
     Step go_to(CallStage stage);
     Step resume_tee(std::uint64_t a1 = 0, std::uint64_t a2 = 0, std::uint64_t a4 = 0, std::uint64_t a5 = 0);
     Step finish_request();
-    Step suspend(CallStage then, std::uint32_t rpc, std::uint64_t a1, std::uint64_t a2);
+    /// What the guest is asked for.
+    struct Question {
+        std::uint32_t rpc; ///< abi::RpcReturn
+        std::uint64_t a1 = 0;
+        std::uint64_t a2 = 0;
+        std::uint32_t command = 0; ///< of RpcReturn::command: it stands in the argument, and here for the trace
+    };
+    Step suspend(CallStage then, Question const& question);
+    Step suspend_for_command(CallStage then, std::uint32_t command);
     Step suspend_for_interrupt(CallStage then);
     Step preempted();
     Step quarantine(TeeAnswer const& answer, abi::ReturnCode code);
