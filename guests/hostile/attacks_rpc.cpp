@@ -67,7 +67,8 @@ void answer_with_another_name()
     fails(it, message);
 }
 
-void interrupt_with_other_registers()
+// How often the call was interrupted.
+unsigned call_on_with_other_registers()
 {
     auto& message = invoke(tests_session(), tests_mutex, 2)
                         .value(0, ParamType::value_input, 0, 2000000)
@@ -82,8 +83,16 @@ void interrupt_with_other_registers()
     }
     expect_equal(answer.x[0], ended_well, "a0");
     expect(message.has_result(TeeResult::success), "the call is what it was");
-    if (seen == 0)
-        skip("no interrupt came");
+    return seen;
+}
+
+void interrupt_with_other_registers()
+{
+    // Only what somebody is waiting for comes out to a guest, and who shares the processor with it is not its choice.
+    for (unsigned attempt = 0; attempt != 20; ++attempt)
+        if (call_on_with_other_registers() != 0)
+            return;
+    skip("no interrupt came");
 }
 
 void another_command_in_the_request()
