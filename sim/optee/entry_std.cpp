@@ -455,7 +455,7 @@ Task<std::uint32_t> entry_std(Partition& partition, Thread& thread, optee_smc_fr
     auto const all = own + (with_rpc_argument ? abi::arg::bytes(abi::max_rpc_params) : 0);
     if (num_params > abi::max_params || offset + all > buffer->size())
         co_return abi::ret::bad_address;
-    inspect(partition.machine(), message, num_params, all);
+    inspect(partition.machine(), message, num_params, own); // the room for RPCs is empty, too
 
     StdCall call{partition, thread, message, num_params};
     if (with_rpc_argument) {
