@@ -9,15 +9,14 @@ namespace optee {
 
 namespace {
 
-// What an access is in each of the two pages: access(page, offset in it, bytes before it, bytes).
+// What an access that is not all in the first page is in each of the two: access(page, offset in it, bytes before it, bytes).
 template <typename Access>
 void in_each_page(std::uint32_t begin, std::uint32_t bytes, Access access)
 {
     auto const first = begin < page_bytes ? std::min(bytes, page_bytes - begin) : 0;
     if (first != 0)
         access(0U, begin, 0U, first);
-    if (first != bytes)
-        access(1U, begin + first - page_bytes, first, bytes - first);
+    access(1U, begin + first - page_bytes, first, bytes - first);
 }
 
 } // namespace

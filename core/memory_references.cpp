@@ -70,7 +70,6 @@ Status MemoryReferences::refer(ShmRegistry& registry, abi::RmemParam& rmem, abi:
     if (command == Command::unregister_shm) {
         MEDIATOR_ASSIGN_OR_RETURN(auto const memory, registry.begin_unregister(Cookie{rmem.cookie}));
         rmem = {.offset = 0, .size = 0, .cookie = rmem.cookie};
-        // not covered: that there is no place, for it is the only reference of such a call
         return push({memory, Purpose::unregistering, index, std::nullopt});
     }
     MEDIATOR_ASSIGN_OR_RETURN(auto const memory,
@@ -111,6 +110,7 @@ Status MemoryReferences::push(Reference const& reference)
 Result<Progress> MemoryReferences::translate(VmContext& vm, ShadowMessage& message, Budget& budget)
 {
     for (auto& reference : used()) {
+        // not covered: one that has gone: none goes before all are translated
         if (!reference || !reference->guest_list)
             continue;
         MappedShm const memory = map(reference->memory);

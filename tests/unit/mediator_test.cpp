@@ -181,6 +181,20 @@ TEST_F(AVmsHandle, TellsThePolicyInForce)
     EXPECT_EQ(in_force.capabilities, 4u);
 }
 
+TEST_F(AVmsHandle, TellsTheAllowListInForce)
+{
+    optee_mediator_ta_list told{.in_force = true, .count = 9, .ta = {}};
+    optee_mediator_vm_tas(vm_, &told);
+    EXPECT_FALSE(told.in_force);
+    optee_mediator_ta_list list{.in_force = true, .count = 1, .ta = {}};
+    list.ta[0].octets[15] = 7;
+    ASSERT_TRUE(optee_mediator_vm_set_tas(vm_, &list));
+    optee_mediator_vm_tas(vm_, &told);
+    EXPECT_TRUE(told.in_force);
+    EXPECT_EQ(told.count, 1u);
+    EXPECT_EQ(told.ta[0].octets[15], 7u);
+}
+
 TEST_F(AVmsHandle, CountsAndTraces)
 {
     auto const value = [&](char const* name) {
