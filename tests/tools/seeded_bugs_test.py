@@ -8,17 +8,18 @@ bug = '''[{name}]
 what = "a defect"
 breaks = {breaks}
 test = "{test}"
-change = [ {{ file = "pin.cpp", before = "{before}", after = "gone();" }} ]
+change = [ {{ file = "pin.cpp", before = "{before}", after = "{after}" }} ]
 '''
 
 
 class SeededBugs(SmallTree):
     def setUp(self):
         super().setUp()
-        self.write("core/pin.cpp", "void f()\n{\n    unpin();\n    lock();\n    lock();\n}\n")
+        self.write("core/pin.cpp", "void gone();\nvoid unpin(int = 0), lock(int = 0);\n"
+                                   "void f()\n{\n    unpin();\n    lock();\n    lock();\n}\n")
 
-    def seed(self, before="unpin();", breaks='["I1"]', test="unit: Pin.*", name="forgets"):
-        self.write("tests/seeded_bugs/a.toml", bug.format(name=name, breaks=breaks, test=test, before=before))
+    def seed(self, before="unpin();", breaks='["I1"]', test="unit: Pin.*", name="forgets", after="gone();"):
+        self.write("tests/seeded_bugs/a.toml", bug.format(name=name, breaks=breaks, test=test, before=before, after=after))
 
     def all_invariants(self):
         return str([f"I{number}" for number in range(1, 18)]).replace("'", '"')
@@ -26,6 +27,10 @@ class SeededBugs(SmallTree):
     def test_passes_a_defect_that_fits(self):
         self.seed(breaks=self.all_invariants())
         self.assert_passes("seeded_bugs", "--check")
+
+    def test_finds_a_defect_that_does_not_compile(self):
+        self.seed(breaks=self.all_invariants(), after="nobody_has_this();")
+        self.assert_finds("do not compile: forgets", "seeded_bugs", "--check")
 
     def test_finds_an_invariant_that_nothing_breaks(self):
         self.seed()

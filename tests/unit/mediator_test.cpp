@@ -183,6 +183,7 @@ TEST_F(AVmsHandle, TellsThePolicyInForce)
 
 TEST_F(AVmsHandle, TellsTheAllowListInForce)
 {
+    sim::Entry entry{machine_, &machine_.vm(0), 0, sim::Entry::Kind::control};
     optee_mediator_ta_list told{.in_force = true, .count = 9, .ta = {}};
     optee_mediator_vm_tas(vm_, &told);
     EXPECT_FALSE(told.in_force);
@@ -193,6 +194,7 @@ TEST_F(AVmsHandle, TellsTheAllowListInForce)
     EXPECT_TRUE(told.in_force);
     EXPECT_EQ(told.count, 1u);
     EXPECT_EQ(told.ta[0].octets[15], 7u);
+    entry.finish();
 }
 
 TEST_F(AVmsHandle, CountsAndTraces)
