@@ -16,7 +16,7 @@ from stack.boot import HOSTILE, VICTIM, Boot, Limits, Outcome
 from stack.cache import Cache
 from stack.errors import StackError
 from stack.features import command as features
-from stack.features import kernels, plan
+from stack.features import plan
 from stack.machine import Images, Job, Machine
 from stack.packages import got_versions
 from stack.prepare import STAGES, Parts, Results, prepare
@@ -228,7 +228,7 @@ def work(cache: Cache, progress: Progress, arguments: argparse.Namespace) -> int
     measured = plan.chosen(arguments.features, arguments.rounds) if arguments.features else []
     parts = Parts(mediators(arguments), arguments.jobs, hostile=arguments.attack or arguments.prepare,
                   client=bool(measured) or arguments.prepare,
-                  newer_linux=arguments.update_versions or any(feature.boot == kernels.KIND for feature in measured))
+                  newer_linux=arguments.update_versions or any(feature.newer_linux for feature in measured))
     results = prepare(cache, progress, parts, {} if arguments.update_versions else versions.load())
     if arguments.update_versions:
         update_lock(results.fetched)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from stack import process, rootfs
 from stack.cache import Cache, content_hash
-from stack.errors import StackError
 from stack.packages import Suite, identity
 
 SUITE = "trixie"
@@ -36,21 +35,13 @@ def _build(cache: Cache, package: Path, folder: Path, log: Path) -> None:
     unpacked = folder / "unpacked"
     process.run(["dpkg-deb", "--extract", str(package / f"{_PACKAGE}.deb"), str(unpacked)], log=log, seconds=_SECONDS,
                 observer=cache.observer, what=f"unpacking {_PACKAGE} of {SUITE}")
-    shutil.copy(_one(unpacked / "boot", "vmlinuz-*", log), folder / IMAGE)
-    drivers = _one(unpacked / "usr" / "lib" / "modules", "*", log) / "kernel" / "drivers"
+    shutil.copy(rootfs.the_one(unpacked / "boot", "vmlinuz-*", log), folder / IMAGE)
+    drivers = rootfs.the_one(unpacked / "usr" / "lib" / "modules", "*", log) / "kernel" / "drivers"
     modules = folder / "modules" / "usr" / "lib" / "modules"
     modules.mkdir(parents=True)
     for driver in _DRIVERS:
-        packed = _one(drivers, f"{driver}.ko.xz", log)
+        packed = rootfs.the_one(drivers, f"{driver}.ko.xz", log)
         (modules / packed.stem).write_bytes(lzma.decompress(packed.read_bytes()))
     rootfs.archive(folder / "modules", folder / MODULES, log, cache.observer)
     for used in (unpacked, folder / "modules"):
         shutil.rmtree(used)
-
-
-def _one(folder: Path, pattern: str, log: Path) -> Path:
-    found = list(folder.glob(pattern))
-    if len(found) != 1:
-        raise StackError(f"expected one {pattern} in the kernel's package, found {len(found)}", log=log,
-                         advice="the package has changed its layout: stack/newer_linux.py must follow")
-    return found[0]

@@ -73,9 +73,9 @@ class _Builder:
     def build(self, sid: Path, kernel: Path, toolstack: Path) -> None:
         parts = {name: self._unpack(name, packages)
                  for name, packages in (("sid", sid), ("kernel", kernel), ("toolstack", toolstack))}
-        image = self._one(parts["kernel"] / "boot", "vmlinuz-*")
+        image = the_one(parts["kernel"] / "boot", "vmlinuz-*", self._log)
         shutil.copy(image, self._folder / KERNEL)
-        drivers = self._one(parts["kernel"] / "lib" / "modules", "*") / "kernel" / "drivers"
+        drivers = the_one(parts["kernel"] / "lib" / "modules", "*", self._log) / "kernel" / "drivers"
         base = self._folder / "base"
         self._base(base, parts["sid"], parts["toolstack"], drivers)
         archive(base, self._folder / BASE, self._log, self._observer)
@@ -92,13 +92,6 @@ class _Builder:
             process.run(["dpkg-deb", "--extract", str(package), str(target)], log=self._log, seconds=_SECONDS,
                         observer=self._observer, what=f"unpacking {package.name}")
         return target
-
-    def _one(self, folder: Path, pattern: str) -> Path:
-        found = list(folder.glob(pattern))
-        if len(found) != 1:
-            raise StackError(f"expected one {pattern} among the unpacked packages, found {len(found)}", log=self._log,
-                             advice="a package has changed its layout: stack/rootfs.py must follow")
-        return found[0]
 
     def _base(self, root: Path, sid: Path, toolstack: Path, drivers: Path) -> None:
         skeleton(root, _LIBRARIES)
@@ -124,7 +117,7 @@ class _Builder:
         for folder in (_LIBRARIES, Path("boot"), Path("etc"), Path("usr/bin"), Path("usr/lib/modules")):
             (root / folder).mkdir(parents=True)
         copy_all((file for file in toolstack.rglob("*.so*") if "aarch64-linux-gnu" in file.parts), root / _LIBRARIES)
-        versioned = self._one(toolstack / "usr" / "lib", "xen-4.*")
+        versioned = the_one(toolstack / "usr" / "lib", "xen-4.*", self._log)
         shutil.copytree(versioned / "bin", root / "usr" / "lib" / versioned.name / "bin", symlinks=True,
                         ignore=shutil.ignore_patterns("oxenstored"))
         os.symlink(f"{versioned.name}/bin", root / "usr" / "lib" / "xen-tools")     # a name without the version, for init
@@ -141,6 +134,15 @@ class _Builder:
                 raise StackError(f"the kernel package has no module {name}", log=self._log,
                                  advice="the kernel has changed: stack/rootfs.py must follow")
             shutil.copy(drivers / name, root / "usr" / "lib" / "modules" / Path(name).name)
+
+
+def the_one(folder: Path, pattern: str, log: Path) -> Path:
+    """What a package has exactly once, under a name that has a version in it."""
+    found = list(folder.glob(pattern))
+    if len(found) != 1:
+        raise StackError(f"expected one {pattern} among the unpacked packages, found {len(found)}", log=log,
+                         advice="a package has changed its layout: what unpacks it must follow (stack/rootfs.py and its users)")
+    return found[0]
 
 
 def skeleton(root: Path, libraries: Path) -> None:

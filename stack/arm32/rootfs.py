@@ -16,7 +16,6 @@ from pathlib import Path
 from stack import process, rootfs
 from stack.arm32 import driver
 from stack.cache import Cache, content_hash
-from stack.errors import StackError
 from stack.packages import Suite, identity
 
 _ARMHF_PACKAGES = ("libc6", "busybox-static", "tee-supplicant", "libteec2")
@@ -59,11 +58,7 @@ def build(cache: Cache, packages: Packages, modules: Path) -> Path:
 
 def _build(cache: Cache, packages: Packages, modules: Path, folder: Path, log: Path) -> None:
     guest, tas, kernel = (_unpack(cache, packages_of, folder, log) for packages_of in packages.all)
-    images = list((kernel / "boot").glob("vmlinuz-*"))
-    if len(images) != 1:
-        raise StackError(f"expected one kernel in the package, found {len(images)}", log=log,
-                         advice="a package has changed its layout: stack/arm32/rootfs.py must follow")
-    shutil.copy(images[0], folder / rootfs.KERNEL)
+    shutil.copy(rootfs.the_one(kernel / "boot", "vmlinuz-*", log), folder / rootfs.KERNEL)
     root = folder / "base"
     rootfs.skeleton(root, _LIBRARIES)
     for name in _C_LIBRARY:

@@ -41,7 +41,7 @@ class Bench:
     client: Path                # the client program (guests/client)
     folder: Path                # for the logs
     progress: Progress
-    newer_linux: Sequence[Path] = ()    # image and modules, for the kind of boot that has them (stack/newer_linux.py)
+    newer_linux: Sequence[Path] = ()    # image and modules, for features that want it
 
 
 def boot(kind: str, bench: Bench, features: Sequence[Feature]) -> Shown:
@@ -62,7 +62,7 @@ def _with_toolstack(bench: Bench, features: Sequence[Feature]) -> Shown:
         settings.update(feature.settings)
     files = [*sorted(GUEST_FILES.iterdir()), bench.client]
     xen = " ".join(feature.xen for feature in features if feature.xen)
-    newer_linux = bench.newer_linux if any(feature.boot == kernels.KIND for feature in features) else ()
+    newer_linux = bench.newer_linux if any(feature.newer_linux for feature in features) else ()
     job = Job((), (), 0, _DOMU_BOOT_SECONDS, extras=Extras(files, settings, newer_linux), xen=xen,
               memory_mib=max(feature.memory_mib for feature in features))
     guests = dict.fromkeys(guest for feature in features for guest in feature.guests)

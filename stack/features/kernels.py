@@ -48,6 +48,6 @@ def judge(evidence: Evidence) -> dict[str, Finding]:
     return {row: finding for row, finding in found.items() if finding is not None}
 
 
-FEATURE = Feature("kernels", _ROWS, judge, seconds=900, guests=(_OLDER, _NEWER), boot=KIND,
+FEATURE = Feature("kernels", _ROWS, judge, seconds=900, guests=(_OLDER, _NEWER), boot=KIND, newer_linux=True,
                   xen=f"optee-mediator-domu=threads={THREADS}",
                   settings={"KERNELS_XTEST": " ".join(selection.quick(selection.load()).arguments)})

@@ -48,5 +48,6 @@ class Feature:
     guests: Sequence[str] = ()                              # names of its domUs: each has its own stream of output
     boot: str = "toolstack"                                 # features of the same boot run in it one after the other
     xen: str = ""                                           # for Xen's command line: such a feature has a boot of its own
+    newer_linux: bool = False                               # its dom0 gets a second kernel (stack/newer_linux.py)
     memory_mib: int = MEMORY_MIB                            # of the machine; the most that a feature of a boot wants
     settings: Mapping[str, str] = field(default_factory=dict)   # for the guests' scripts, as shell variables

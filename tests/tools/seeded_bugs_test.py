@@ -30,7 +30,7 @@ class SeededBugs(SmallTree):
 
     def test_finds_a_defect_that_does_not_compile(self):
         self.seed(breaks=self.all_invariants(), after="nobody_has_this();")
-        self.assert_finds("do not compile: forgets", "seeded_bugs", "--check")
+        self.assert_finds("forgets does not compile", "seeded_bugs", "--check")
 
     def test_finds_an_invariant_that_nothing_breaks(self):
         self.seed()
